@@ -1,0 +1,1 @@
+"""Relay: bytes from one side to the other, with backpressure, and nothing kept."""

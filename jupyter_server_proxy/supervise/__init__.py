@@ -1,0 +1,1 @@
+"""Ensure running: start a configured server once, watch it, and end all of its processes."""

@@ -1,0 +1,44 @@
+"""Where an origin server listens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The loopback addresses, in the order in which they are tried for a server that is known by its port alone.
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class TcpAddress:
+    """A TCP endpoint.
+
+    Args:
+        hosts: names or IP literals (without brackets), tried in this order until one accepts the connection. A server
+            that we started is pinned to exactly one.
+        port: 1-65535.
+    """
+
+    hosts: tuple[str, ...]
+    port: int
+
+    def __str__(self) -> str:
+        host = "localhost" if self.hosts == LOOPBACK else self.hosts[0]
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class UnixAddress:
+    """A unix socket; ``path`` is absolute."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+Address = TcpAddress | UnixAddress
+
+
+def loopback(port: int) -> TcpAddress:
+    """The address of a server of which only the port is known: 127.0.0.1, then ::1."""
+    return TcpAddress(LOOPBACK, port)
