@@ -1,0 +1,5 @@
+"""Test configuration of the whole tree: pytest-jupyter runs the ``async def`` tests and can start a server in process."""
+
+from __future__ import annotations
+
+pytest_plugins = ["pytest_jupyter.jupyter_server"]
