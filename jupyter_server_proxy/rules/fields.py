@@ -1,0 +1,206 @@
+"""Header fields as they stood on the wire: in their order, with their spelling, repeated ones apart (RFC 9110, 5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, Protocol, TypeVar, overload
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FORBIDDEN = re.compile(r"[\r\n\0]|[^\x00-\xff]")
+
+_T = TypeVar("_T")
+
+
+class HasFieldLines(Protocol):
+    """Such as ``Fields`` itself, or tornado's ``HTTPHeaders``."""
+
+    def get_all(self) -> Iterable[tuple[str, str]]: ...
+
+
+FieldSource = HasFieldLines | Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+
+def is_token(name: str) -> bool:
+    """Whether ``name`` can be the name of a field (a token, RFC 9110 5.6.2)."""
+    return _TOKEN.fullmatch(name) is not None
+
+
+def is_field_value(value: str) -> bool:
+    """Whether ``value`` can go on the wire: latin-1 without CR, LF and NUL (RFC 9110 5.5)."""
+    return _FORBIDDEN.search(value) is None
+
+
+class Fields(MutableMapping[str, str]):
+    """The field lines of one message.
+
+    As a mapping it is keyed by names in any case, and repeated fields are one value joined by ``","``. ``get_all`` and
+    ``get_list`` tell repeated fields apart, which ``Set-Cookie`` needs. It has what tornado's ``write_headers`` and
+    functions written for tornado's ``HTTPHeaders`` use.
+
+    Values are text in latin-1: each character is one octet on the wire. Bytes and integers are accepted and converted.
+    A message has some 20 fields, for which two parallel lists are quicker than dictionaries.
+
+    Args:
+        lines: (name, value) pairs, or a mapping, or an object with ``get_all``.
+
+    Raises:
+        ValueError: a name is no token, or a value has CR, LF, NUL or a character outside latin-1.
+        TypeError: a value is neither str, bytes, nor int.
+    """
+
+    __slots__ = ("_lines", "_lower")
+
+    _lines: list[tuple[str, str]]
+    _lower: list[str]
+
+    def __init__(self, lines: FieldSource = ()) -> None:
+        self._lines = []
+        self._lower = []
+        for name, value in _pairs(lines):
+            self.add(name, value)
+
+    @classmethod
+    def of_parsed(cls, lines: list[tuple[str, str]]) -> Fields:
+        """Fields of lines that a parser has checked already. The list is taken over, not copied."""
+        fields = cls.__new__(cls)
+        fields._lines = lines
+        fields._lower = [name.lower() for name, _ in lines]
+        return fields
+
+    # Field lines
+
+    def get_all(self) -> Iterator[tuple[str, str]]:
+        """Every line as (name, value), in order."""
+        return iter(self._lines)
+
+    def get_list(self, name: str) -> list[str]:
+        """The values of all lines of that name, in order; empty without any."""
+        lower = name.lower()
+        if lower not in self._lower:
+            return []
+        return [line[1] for line, key in zip(self._lines, self._lower, strict=True) if key == lower]
+
+    def add(self, name: str, value: str | bytes | int) -> None:
+        """Append one line.
+
+        Raises:
+            ValueError, TypeError: as the constructor.
+        """
+        self._lines.append(_checked(name, value))
+        self._lower.append(name.lower())
+
+    def remove_all(self, names: Container[str]) -> None:
+        """Remove every line whose lower-case name is in ``names``: a set of lower-case names, for speed."""
+        keep = [index for index, key in enumerate(self._lower) if key not in names]
+        if len(keep) != len(self._lower):
+            self._lines = [self._lines[index] for index in keep]
+            self._lower = [self._lower[index] for index in keep]
+
+    def copy(self) -> Fields:
+        """An independent copy."""
+        fields = type(self).__new__(type(self))
+        fields._lines = self._lines.copy()
+        fields._lower = self._lower.copy()
+        return fields
+
+    __copy__ = copy
+
+    # The mapping
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._lower
+
+    def __getitem__(self, name: str) -> str:
+        lower = name.lower()
+        count = self._lower.count(lower)
+        if count == 1:
+            return self._lines[self._lower.index(lower)][1]
+        if count == 0:
+            raise KeyError(name)
+        return ",".join(self.get_list(name))
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: str) -> str: ...
+    @overload
+    def get(self, name: str, /, default: _T) -> str | _T: ...
+    def get(self, name: str, /, default: Any = None) -> Any:
+        """The value of ``self[name]``, or ``default``. Mapping's own version raises and catches, which is slower."""
+        return self[name] if name.lower() in self._lower else default
+
+    def __setitem__(self, name: str, value: str | bytes | int) -> None:
+        line = _checked(name, value)
+        lower = name.lower()
+        if lower not in self._lower:
+            self._lines.append(line)
+            self._lower.append(lower)
+            return
+        first = self._lower.index(lower)
+        if self._lower.count(lower) > 1:
+            self.remove_all((lower,))
+            self._lines.insert(first, line)
+            self._lower.insert(first, lower)
+        else:
+            self._lines[first] = line
+
+    def __delitem__(self, name: str) -> None:
+        lower = name.lower()
+        if lower not in self._lower:
+            raise KeyError(name)
+        self.remove_all((lower,))
+
+    def __iter__(self) -> Iterator[str]:
+        """Each name once, in order, with the spelling of its first line."""
+        return iter([self._lines[self._lower.index(key)][0] for key in dict.fromkeys(self._lower)])
+
+    def __len__(self) -> int:
+        return len(set(self._lower))
+
+    def update(self, other: FieldSource = (), /, **fields: str) -> None:  # type: ignore[override]
+        """Replace fields by those of ``other``, whose repeated lines stay repeated; fields it does not name stay."""
+        replaced: set[str] = set()
+        for name, value in [*_pairs(other), *fields.items()]:
+            if name.lower() in replaced:
+                self.add(name, value)
+            else:
+                self[name] = value
+                replaced.add(name.lower())
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to Fields with the same names (in any case) and values in the same order; or to such a mapping."""
+        if isinstance(other, Fields):
+            return self._lower == other._lower and [v for _, v in self._lines] == [v for _, v in other._lines]
+        if isinstance(other, Mapping):
+            mine = {name.lower(): value for name, value in self.items()}
+            return mine == {str(name).lower(): value for name, value in other.items()}
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        # Names alone: cookies and authorization must not get into logs by way of a repr.
+        return f"<Fields {', '.join(name for name, _ in self._lines)}>"
+
+
+def _pairs(source: FieldSource) -> Iterable[tuple[str, Any]]:
+    if hasattr(source, "get_all"):
+        return list(source.get_all())
+    if isinstance(source, Mapping):
+        return source.items()
+    return source
+
+
+def _checked(name: str, value: str | bytes | int) -> tuple[str, str]:
+    if not is_token(name):
+        raise ValueError(f"{name!r} cannot be the name of a header field")
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    elif isinstance(value, int):
+        value = str(value)
+    elif not isinstance(value, str):
+        raise TypeError(f"the value of header field {name} must be a string, got {type(value).__name__}")
+    if not is_field_value(value):
+        raise ValueError(f"the value of header field {name} has a line break, a NUL, or a character outside latin-1")
+    return name, value

@@ -1,0 +1,240 @@
+"""What each option of the configuration may be: one function per option, from what was written to what is used.
+
+Each function returns the value in its one normal form, which it accepts again, and never changes what it was given. For
+anything else it raises ``ValueError`` with the second half of a sentence, such as "must be ..., got the int 3"; config.py
+puts the server and the option in front. Values that may be secret (words of commands, environments, headers) are never
+part of a message: it names their place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from .fields import is_field_value, is_token
+
+_MAX_SOCKET_PATH = 107  # sun_path of Linux has 108 bytes, the last of which is NUL
+
+# RFC 3986, 3.3: what stands in a path as it is. Anything else would reach us percent-encoded, in more than one spelling.
+_NAME = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/]+")
+_OWN_PATHS = frozenset({"proxy", "server-proxy"})
+
+
+def name(value: Any) -> str:
+    """The name of a server, which is the first part of its URLs. Empty means that it is not known yet."""
+    if not isinstance(value, str):
+        raise ValueError(f"must be a string, got {_typed(value)}")
+    if value and not _NAME.fullmatch(value):
+        raise ValueError(
+            f"must consist of characters that stand in a URL as they are, got {value!r}; "
+            "use letters, digits, '-', '_', '.' and inner '/'"
+        )
+    parts = value.split("/")
+    if value and any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"must not have empty parts, '.' or '..' between its slashes, got {value!r}")
+    if parts[0] in _OWN_PATHS:
+        raise ValueError(f"must not begin with {parts[0]!r}, which is a URL of this extension; choose another name")
+    return value
+
+
+def command(value: Any) -> list[str] | Callable[..., Any]:
+    """The words of a command, or a callable that returns them; empty for a server that is not managed."""
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+    if not value:
+        return []
+    if isinstance(value, str):
+        raise ValueError(f"must be a list of words, got a str; {_suggest_words(value)}")
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"must be a list of words or a callable, got {_typed(value)}")
+    return [_word(word, number, len(value)) for number, word in enumerate(value, 1)]
+
+
+def _word(word: Any, number: int, count: int) -> str:
+    if word is None:
+        raise ValueError(
+            f"has None in place of word {number} of {count}; probably a program is not installed "
+            "(shutil.which returns None for it): install it, or put its full path there"
+        )
+    if isinstance(word, os.PathLike):
+        word = os.fspath(word)
+    if not isinstance(word, str):
+        raise ValueError(f"must have strings as words, but word {number} of {count} is of type {type(word).__name__}")
+    if "\0" in word:
+        raise ValueError(f"must not contain NUL, but word {number} of {count} does")
+    return word
+
+
+def _suggest_words(line: str) -> str:
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = []
+    # The program alone: what follows it may be a token. So may "NAME=value" in front of it.
+    example = f": [{words[0]!r}, ...]" if len(words) > 1 and "=" not in words[0] else ""
+    example = f": [{words[0]!r}]" if len(words) == 1 and "=" not in words[0] else example
+    return f"shlex.split(...) makes a list of it{example}"
+
+
+def environment(value: Any) -> dict[str, str | None] | Callable[..., Any]:
+    """Variables for the child, None for those to be dropped; or a callable that returns such a dictionary."""
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+    result: dict[str, str | None] = {}
+    for key, item in _mapping(value).items():
+        if not isinstance(key, str) or not key or "=" in key or "\0" in key:
+            raise ValueError(f"must have names of variables as keys (strings without '='), got {key!r}")
+        if isinstance(item, os.PathLike):
+            item = os.fspath(item)
+        if item is not None and (not isinstance(item, str) or "\0" in item):
+            raise ValueError(f"must have strings without NUL, or None, as values, but {key} is {_kind(item)}")
+        result[key] = item
+    return result
+
+
+def timeout(value: Any) -> float:
+    """Seconds, above 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f"must be a number of seconds above 0, got {_typed(value)}")
+    return float(value)
+
+
+def boolean(value: Any) -> bool:
+    """True or False, nothing that merely counts as one."""
+    if not isinstance(value, bool):
+        raise ValueError(f"must be True or False, got {_typed(value)}")
+    return value
+
+
+def port(value: Any) -> int:
+    """A TCP port; 0 for a free one."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
+        raise ValueError(f"must be an integer from 0 to 65535, got {_typed(value)}")
+    return int(value)
+
+
+def unix_socket(value: Any) -> str | Literal[True] | None:
+    """True for a socket in a private directory, a path, or None for TCP."""
+    if value is None or value is False or value == "":
+        return None
+    if value is True:
+        return True
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str):
+        raise ValueError(f"must be True, False, None or the path of a socket, got {_typed(value)}")
+    if "\0" in value:
+        raise ValueError("must be the path of a socket in the file system, but it contains NUL")
+    if len(os.fsencode(value)) > _MAX_SOCKET_PATH:
+        raise ValueError(f"must be a path of at most {_MAX_SOCKET_PATH} bytes, a limit of the system; got {value!r}")
+    return value
+
+
+def mappath(value: Any) -> dict[str, str] | Callable[..., Any]:
+    """Paths by requested paths, or a callable that is given ``path``."""
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+    result = dict(_mapping(value))
+    for key, item in result.items():
+        if not isinstance(key, str) or not isinstance(item, str):
+            raise ValueError(f"must map strings to strings, got {_typed(item)} for {key!r}")
+    return result
+
+
+def request_headers_override(value: Any) -> dict[str, str] | Callable[..., Any]:
+    """Header fields to set on each request, or a callable that returns them."""
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+    result = dict(_mapping(value))
+    for key, item in result.items():
+        if not isinstance(key, str) or not is_token(key):
+            raise ValueError(f"must have names of header fields as keys, got {key!r}")
+        if not isinstance(item, str):
+            raise ValueError(f"must have strings as values, but {key} is {_kind(item)}")
+        if not is_field_value(item):
+            raise ValueError(f"has a line break, a NUL, or a character outside latin-1 in the value of {key}")
+    return result
+
+
+def rewrite_response(value: Any) -> tuple[Callable[..., Any], ...]:
+    """Functions that rewrite a response, in the order in which they are applied."""
+    if value is None:
+        return ()
+    if callable(value):
+        return (value,)
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"must be a function, or a list or tuple of functions, got {_typed(value)}")
+    for number, function in enumerate(value, 1):
+        if not callable(function):
+            raise ValueError(f"must hold functions, but number {number} of {len(value)} is {_typed(function)}")
+    return tuple(value)
+
+
+def update_last_activity(value: Any) -> bool | Callable[..., Any]:
+    """True, False, or a callable that is given the request."""
+    if not isinstance(value, bool) and not callable(value):
+        raise ValueError(f"must be True, False or a callable, got {_typed(value)}")
+    return value  # type: ignore[no-any-return]
+
+
+def exclude_last_activity_patterns(value: Any) -> list[re.Pattern[str]]:
+    """Regular expressions, compiled."""
+    if value is None:
+        return []
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"must be a list of regular expressions, got {_typed(value)}")
+    return [_pattern(item) for item in value]
+
+
+def _pattern(value: Any) -> re.Pattern[str]:
+    if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"must hold strings or compiled regular expressions for strings, got {_typed(value)}")
+    try:
+        return re.compile(value)
+    except re.error as error:
+        raise ValueError(f"must hold valid regular expressions, but {value!r} is none: {error}") from None
+
+
+def text(value: Any) -> str:
+    """Any string."""
+    if not isinstance(value, str):
+        raise ValueError(f"must be a string, got {_typed(value)}")
+    return value
+
+
+def icon_path(value: Any) -> str:
+    """The path of a file, or empty for no icon. Whether it exists is not decided here."""
+    if value is None:
+        return ""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str):
+        raise ValueError(f"must be the path of a file, got {_typed(value)}")
+    return value
+
+
+def _mapping(value: Any) -> Mapping[Any, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must be a dictionary or a callable, got {_typed(value)}")
+    return value
+
+
+def _typed(value: Any) -> str:
+    """``value`` and its type for a message, the value only where it is short and plain."""
+    if value is None or isinstance(value, bool):
+        return repr(value)
+    if isinstance(value, (str, int, float)):
+        shown = repr(value)
+        return f"the {type(value).__name__} {shown if len(shown) <= 60 else shown[:60] + '...'}"
+    return f"a value of type {type(value).__name__}"
+
+
+def _kind(value: Any) -> str:
+    return "a str with NUL" if isinstance(value, str) else f"of type {type(value).__name__}"
