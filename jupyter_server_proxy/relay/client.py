@@ -1,0 +1,159 @@
+"""The client's side of an upgraded connection, taken over from tornado as an asyncio transport."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
+
+from .duplex import End
+
+#: Bytes read at once, and bytes that may wait to be written before the other side is paused.
+CHUNK = 64 * 1024
+WRITE_HIGH = 64 * 1024
+
+#: Bytes that a client may send ahead of the answer to its upgrade request.
+MAX_EARLY = 1024 * 1024
+
+
+async def adopt(stream: IOStream, end: End, head: bytes) -> None:
+    """Connect the client's end of a duplex to a stream that was detached from its HTTP connection.
+
+    A plain socket moves to an asyncio transport, which is several times as fast as the stream; TLS stays inside tornado.
+    The head is sent before bytes that the client sent early are delivered, so that nothing overtakes it.
+
+    Args:
+        stream: the client.
+        end: what gets the client's bytes.
+        head: the 101, to be written first.
+
+    Raises:
+        ConnectionError: the client has gone, or sent more than ``MAX_EARLY`` bytes early.
+    """
+    if isinstance(stream, SSLIOStream):
+        end.greeting = head
+        StreamTransport(stream, end).start()
+        return
+    end.early, end.greeting = _drain_early(stream), head
+    if stream.closed():
+        raise ConnectionResetError("the client closed the connection during the upgrade")
+    # A duplicate keeps the connection open while tornado lets go of its own descriptor.
+    sock = stream.socket.dup()
+    stream.close()
+    try:
+        sock.setblocking(False)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: end, sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _drain_early(stream: IOStream) -> bytes:
+    """What tornado has already read, or can read without waiting."""
+    parts: list[bytes] = []
+    size = 0
+    while size <= MAX_EARLY:
+        reading = stream.read_bytes(CHUNK, partial=True)
+        if not isinstance(reading, asyncio.Future) or not reading.done():
+            return b"".join(parts)  # the pending read ends when the stream is closed
+        try:
+            parts.append(reading.result())
+        except StreamClosedError:
+            raise ConnectionResetError("the client closed the connection during the upgrade") from None
+        size += len(parts[-1])
+    stream.close()
+    raise ConnectionAbortedError("the client sent too much before its upgrade was answered")
+
+
+class StreamTransport(asyncio.Transport):
+    """The part of asyncio's transport interface that ``Duplex`` uses, over a tornado stream."""
+
+    def __init__(self, stream: IOStream, protocol: asyncio.Protocol) -> None:
+        super().__init__()
+        self._stream = stream
+        self._protocol = protocol
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._unsent = 0
+        self._paused_peer = False
+        self._closing = False
+        self._lost = False
+        self._reader: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Connect the protocol and begin to read."""
+        self._protocol.connection_made(self)
+        self._stream.set_close_callback(self._on_closed)
+        self._reader = asyncio.get_running_loop().create_task(self._read(), name="read an upgraded TLS connection")
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        """See ``asyncio.Transport``."""
+        if self._stream.closed() or self._closing:
+            return
+        size = len(data)
+        self._unsent += size
+        if self._unsent > WRITE_HIGH and not self._paused_peer:
+            self._paused_peer = True
+            self._protocol.pause_writing()
+        try:
+            sending = self._stream.write(bytes(data))
+        except StreamClosedError:
+            return
+        sending.add_done_callback(lambda _: self._sent(size))
+
+    def pause_reading(self) -> None:
+        """See ``asyncio.ReadTransport``."""
+        self._may_read.clear()
+
+    def resume_reading(self) -> None:
+        """See ``asyncio.ReadTransport``."""
+        self._may_read.set()
+
+    def can_write_eof(self) -> bool:
+        """TLS streams cannot be closed in one direction alone."""
+        return False
+
+    def is_closing(self) -> bool:
+        """See ``asyncio.BaseTransport``."""
+        return self._closing or self._stream.closed()
+
+    def close(self) -> None:
+        """Close after what was written is sent."""
+        self._closing = True
+        if self._unsent == 0:
+            self._stream.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._closing = True
+        self._stream.close()
+
+    def _sent(self, size: int) -> None:
+        self._unsent -= size
+        if self._unsent == 0 and self._closing:
+            self._stream.close()
+        elif self._paused_peer and self._unsent <= WRITE_HIGH // 4:
+            self._paused_peer = False
+            if not self._lost:
+                self._protocol.resume_writing()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                await self._may_read.wait()
+                self._protocol.data_received(await self._stream.read_bytes(CHUNK, partial=True))
+        except StreamClosedError:
+            return
+
+    def _on_closed(self) -> None:
+        if self._lost:
+            return
+        self._lost = True
+        if self._reader is not None:
+            self._reader.cancel()
+        error = self._stream.error
+        self._protocol.connection_lost(error if isinstance(error, Exception) else None)

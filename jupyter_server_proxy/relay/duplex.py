@@ -1,0 +1,162 @@
+"""Two byte streams joined back to back.
+
+Each end of a ``Duplex`` is an asyncio protocol whose bytes go to the other end's transport. A transport whose buffer is
+full stops the reading of the other one. End of file is passed on in each direction by itself; a reset resets both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+#: Seconds that one direction may stay open, and silent, after the other has ended: an application that does not notice
+#: that its client has left must not keep the connection for ever.
+HALF_CLOSED_TIMEOUT = 60.0
+
+
+class End(asyncio.Protocol):
+    """One of the two ends. Subclasses translate what passes: ``data_received`` for what comes in, ``deliver`` for what
+    goes out.
+
+    Args:
+        duplex: the pair it belongs to.
+
+    Attributes:
+        greeting: raw bytes to send as soon as there is a transport.
+        early: bytes that came in before there was a transport; they count as received when it is connected.
+    """
+
+    def __init__(self, duplex: Duplex) -> None:
+        self.duplex = duplex
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.peer: End = self
+        self.ended = False
+        self.lost = False
+        self.greeting = b""
+        self.early = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop, or by whoever hands the transport over."""
+        self.transport = cast(asyncio.Transport, transport)
+        if self.greeting:
+            self.transport.write(self.greeting)
+        if self.early:
+            early, self.early = self.early, b""
+            self.data_received(early)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in: give them to the other end."""
+        self.duplex.note_progress(self)
+        self.peer.deliver(data)
+
+    def deliver(self, data: bytes) -> None:
+        """Send bytes out through this end."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def finish(self) -> None:
+        """Nothing more goes out through this end; called once."""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()  # TLS has no half-close: flush, then close
+
+    def eof_received(self) -> bool:
+        """The peer at this end has finished sending; True keeps the other direction open."""
+        self.end_input()
+        return True
+
+    def end_input(self) -> None:
+        """Nothing more comes in through this end."""
+        if self.ended:
+            return
+        self.ended = True
+        if not self.peer.lost:
+            self.peer.finish()
+        self.duplex.direction_ended()
+
+    def pause_writing(self) -> None:
+        """This end's buffer is full: stop reading at the other."""
+        self.peer.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """This end's buffer has drained."""
+        self.peer.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """This end is closed. What was on its way to the other end still gets there, unless this was a reset."""
+        if self.lost:
+            return
+        self.lost = True
+        if self.peer.transport is not None:
+            if exc is not None:
+                self.peer.transport.abort()
+            else:
+                self.peer.transport.close()
+        self.duplex.end_lost()
+
+
+class Duplex:
+    """The pair; ``run`` lasts until both ends are closed.
+
+    Args:
+        on_client_data: called when bytes come from the client; must be quick.
+    """
+
+    def __init__(self, on_client_data: Callable[[], None] | None = None) -> None:
+        self.client: End = End(self)
+        self.server: End = End(self)
+        self._on_client_data = on_client_data
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._last_progress = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+
+    def join(self, client: End, server: End) -> None:
+        """Make two ends each other's peer; before their transports are connected."""
+        self.client, self.server = client, server
+        client.peer, server.peer = server, client
+
+    async def run(self) -> None:
+        """Wait until both ends are closed; cancelling it resets both."""
+        try:
+            await self._closed
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+            for end in (self.client, self.server):
+                if not end.lost:
+                    end.transport.abort()
+
+    def note_progress(self, end: End) -> None:
+        """Called by an end that received bytes."""
+        if self._watch is not None:
+            self._last_progress = asyncio.get_running_loop().time()
+        if end is self.client and self._on_client_data is not None:
+            self._on_client_data()
+
+    def direction_ended(self) -> None:
+        """Called by an end that received end of file."""
+        if self.client.ended and self.server.ended:
+            self.client.transport.close()
+            self.server.transport.close()
+        elif self._watch is None:
+            self._check_progress()
+
+    def end_lost(self) -> None:
+        """Called by an end that is closed."""
+        if self.client.lost and self.server.lost and not self._closed.done():
+            self._closed.set_result(None)
+        elif self._watch is None:
+            self._check_progress()  # what is left to flush at the other end must not take for ever
+
+    def _check_progress(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if self._watch is None:
+            self._last_progress = now
+        elif now - self._last_progress >= HALF_CLOSED_TIMEOUT:
+            self.client.transport.abort()
+            self.server.transport.abort()
+            return
+        self._watch = loop.call_at(self._last_progress + HALF_CLOSED_TIMEOUT, self._check_progress)

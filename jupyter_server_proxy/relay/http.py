@@ -1,0 +1,86 @@
+"""HTTP bodies, both ways, one piece at a time. Backpressure is the caller's await; nothing is kept."""
+
+from __future__ import annotations
+
+from tornado.httputil import HTTPConnection
+
+from ..errors import UpstreamError, UpstreamProtocolError
+from ..upstream.connection import UpstreamConnection
+
+
+class Upload:
+    """A request body on its way to the origin server.
+
+    An origin server may answer, and stop reading, before it has the whole body (RFC 9112 9.3); the rest of the body is then
+    taken from the client and dropped, so that the client gets to read the answer.
+
+    Attributes:
+        ended: the whole body was passed on, so the connection can serve another request afterwards.
+    """
+
+    def __init__(self, upstream: UpstreamConnection, *, chunked: bool) -> None:
+        self._upstream = upstream
+        self._chunked = chunked
+        self._dropping = False
+        self.ended = False
+
+    async def send(self, data: bytes) -> None:
+        """Pass on a piece of the body, framed as the origin server was told (RFC 9112 7.1)."""
+        if self._dropping:
+            return
+        try:
+            await self._upstream.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        except UpstreamError:
+            self._dropping = True
+
+    async def end(self) -> None:
+        """The body is complete."""
+        if self._chunked and not self._dropping:
+            try:
+                await self._upstream.send(b"0\r\n\r\n")
+            except UpstreamError:
+                self._dropping = True
+        self.ended = not self._dropping
+
+    def drop(self) -> None:
+        """Pass nothing more on."""
+        self._dropping = True
+
+
+async def relay_body(upstream: UpstreamConnection, client: HTTPConnection) -> int:
+    """Write what is left of a response body to the client as it arrives, waiting for the client each time.
+
+    Returns:
+        The number of bytes.
+
+    Raises:
+        UpstreamError: the origin server did not send the whole body.
+    """
+    count = 0
+    while data := await upstream.read():
+        count += len(data)
+        await client.write(data)
+    return count
+
+
+async def collect_body(upstream: UpstreamConnection, limit: int) -> bytes:
+    """A whole response body.
+
+    Args:
+        upstream: whose response head has been read.
+        limit: bytes beyond which the body is refused.
+
+    Raises:
+        UpstreamProtocolError: it is larger than ``limit``.
+        UpstreamError: the origin server did not send the whole body.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while data := await upstream.read():
+        size += len(data)
+        if size > limit:
+            raise UpstreamProtocolError(
+                f"The response of {upstream.address} is larger than the {limit} bytes that may be held to rewrite it."
+            )
+        parts.append(data)
+    return b"".join(parts)

@@ -1,0 +1,163 @@
+"""Websocket messages <-> a raw TCP or unix stream, for servers that do not speak HTTP (``raw_socket_proxy``).
+
+The payload of the client's messages, text or binary, becomes the stream; what the server sends comes back in binary
+messages. Message boundaries carry no meaning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tornado.iostream import IOStream
+
+from ..rules.websocket import (
+    CLOSE_NORMAL,
+    Data,
+    FrameDecoder,
+    Opcode,
+    WebSocketError,
+    encode_close,
+    encode_frame,
+)
+from ..upstream.address import Address
+from ..upstream.dial import dial
+from .client import adopt
+from .duplex import Duplex, End
+
+#: Seconds that a client gets to answer our close frame before its connection is closed all the same.
+CLOSE_TIMEOUT = 10.0
+
+
+class MessageEnd(End):
+    """The websocket side: unwraps what comes in, wraps what goes out, and answers control frames."""
+
+    def __init__(self, duplex: Duplex) -> None:
+        super().__init__(duplex)
+        self._decoder = FrameDecoder()
+        self._close_sent = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        if self.ended:
+            return
+        self.duplex.note_progress(self)
+        try:
+            events = self._decoder.feed(data)
+        except WebSocketError as error:
+            self._close(encode_close(error.code, str(error)))
+            return
+        for event in events:
+            if isinstance(event, Data):
+                self.peer.deliver(event.payload)
+            elif event.opcode is Opcode.PING:
+                super().deliver(encode_frame(Opcode.PONG, event.payload))
+            elif event.opcode is Opcode.CLOSE:
+                self._close(encode_frame(Opcode.CLOSE, event.payload[:2] if len(event.payload) > 1 else b""))
+                return
+
+    def deliver(self, data: bytes) -> None:
+        """Wrap bytes of the server into a message."""
+        if not self._close_sent:
+            super().deliver(encode_frame(Opcode.BINARY, data))
+
+    def finish(self) -> None:
+        """The server has ended its stream: say so, and give the client time to answer (RFC 6455 7.1.1)."""
+        self._send_close(encode_close(CLOSE_NORMAL))
+        self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _close(self, frame: bytes) -> None:
+        """The client ends the conversation, or broke the protocol: the server still gets all that came before."""
+        self._send_close(frame)
+        self.end_input()
+        self.transport.close()
+
+    def _send_close(self, frame: bytes) -> None:
+        if not self._close_sent:
+            self._close_sent = True
+            super().deliver(frame)
+
+
+class SocketEnd(End):
+    """The server's side. What it sends before the client is connected is kept for it."""
+
+    def __init__(self, duplex: Duplex) -> None:
+        super().__init__(duplex)
+        self._kept: list[bytes] = []
+        self._connected = False
+        self._early_eof = False
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        if self._connected:
+            super().data_received(data)
+        else:
+            self._kept.append(data)
+
+    def eof_received(self) -> bool:
+        """Called by the event loop."""
+        if self._connected:
+            return super().eof_received()
+        self._early_eof = True
+        return True
+
+    def client_connected(self) -> None:
+        """From now on bytes can be delivered."""
+        self._connected = True
+        for data in self._kept:
+            super().data_received(data)
+        self._kept.clear()
+        if self._early_eof or self.lost:
+            self.end_input()
+        else:
+            self.transport.resume_reading()
+
+
+class Bridge:
+    """One conversation: ``connect`` to the server first, then ``run`` with a client that was accepted.
+
+    Args:
+        on_client_data: called when bytes come from the client; must be quick.
+    """
+
+    def __init__(self, on_client_data: Callable[[], None] | None = None) -> None:
+        self._duplex = Duplex(on_client_data)
+        self._client = MessageEnd(self._duplex)
+        self._server = SocketEnd(self._duplex)
+        self._duplex.join(self._client, self._server)
+
+    async def connect(self, address: Address) -> None:
+        """Open the stream to the server.
+
+        Raises:
+            ConnectFailed, UpstreamTimeout: as for ``dial``.
+        """
+        await dial(address, lambda: self._server)
+        self._server.transport.pause_reading()
+
+    def abort(self) -> None:
+        """Give up before ``run``."""
+        if not self._server.lost:
+            self._server.transport.abort()
+
+    async def run(self, stream: IOStream, head: bytes) -> None:
+        """Relay until both sides have closed; cancelling it resets both.
+
+        Args:
+            stream: the client, detached from its HTTP connection.
+            head: the 101 as the client is to see it.
+        """
+        try:
+            await adopt(stream, self._client, head)
+        except OSError:
+            self.abort()
+            return
+        self._server.client_connected()
+        await self._duplex.run()

@@ -1,0 +1,225 @@
+"""Which header fields cross the proxy, in which form.
+
+Field lines are ``(name, value)`` pairs of latin-1 text in the order in which they arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+Pairs = list[tuple[str, str]]
+
+#: Fields that describe one connection and never cross it (RFC 9110 7.6.1), and the ones of RFC 9112 that frame a message.
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+#: What we say about the client and the public URL; a client's own words about itself do not pass.
+FORWARDED = frozenset(
+    {
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-context",
+        "x-proxycontextpath",
+    }
+)
+
+#: Framing belongs to each connection: neither a Connection field nor an override may touch these.
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
+_NEVER_LISTED = _FRAMING | {"host"}
+
+#: Protocols that are not relayed: h2c would open a second, unseen HTTP connection behind the proxy (RFC 9113 3.1).
+_REFUSED_UPGRADES = frozenset({"h2c"})
+
+VIA = "1.1 jupyter-server-proxy"
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """What the origin server is told about the request as Jupyter received it.
+
+    Args:
+        client: IP address of the client.
+        protocol: "http" or "https", as the client sees it.
+        host: the Host field as received.
+        prefix: public path of the application without trailing slash; None when the application sees full paths
+            (``absolute_url``), which need no prefix.
+    """
+
+    client: str
+    protocol: str
+    host: str
+    prefix: str | None
+
+
+def tokens(value: str) -> list[str]:
+    """The lower-case members of a comma-separated list of tokens (RFC 9110 5.6.1)."""
+    return [word for word in (part.strip().lower() for part in value.split(",")) if word]
+
+
+def requested_upgrade(method: str, version: str, get: Callable[[str], str | None]) -> str | None:
+    """The protocol a request asks to switch to (RFC 9110 7.8), or None.
+
+    Only a GET without a body asks for an upgrade that we relay; in all other cases the request is an ordinary one and its
+    Upgrade field stays here.
+
+    Args:
+        method: of the request.
+        version: "HTTP/1.1" or another.
+        get: gives a field's combined value or None.
+    """
+    upgrade = get("Upgrade")
+    if not upgrade or method != "GET" or version != "HTTP/1.1" or "upgrade" not in tokens(get("Connection") or ""):
+        return None
+    if get("Transfer-Encoding") is not None or get("Content-Length") not in (None, "0"):
+        return None
+    return None if _REFUSED_UPGRADES.intersection(tokens(upgrade)) else upgrade
+
+
+def build_request_fields(
+    received: Iterable[tuple[str, str]],
+    *,
+    forwarding: Forwarding,
+    upgrade: str | None = None,
+    chunked: bool = False,
+    overrides: Mapping[str, str] | None = None,
+) -> Pairs:
+    """The field lines to send to the origin server.
+
+    Args:
+        received: the client's field lines; not changed.
+        forwarding: becomes the X-Forwarded fields; what the client sent under these names is dropped.
+        upgrade: value of the Upgrade field when the request asks for another protocol.
+        chunked: whether a body of unknown length follows; a Content-Length of the client passes unchanged.
+        overrides: fields that win over all others (``request_headers_override``), except over framing.
+    """
+    received = list(received)
+    dropped = HOP_BY_HOP | FORWARDED | {"expect"}
+    for name, value in received:
+        if name.lower() == "connection":
+            dropped = dropped.union(word for word in tokens(value) if word not in _NEVER_LISTED)
+    via = VIA
+    fields: Pairs = []
+    for name, value in received:
+        lower = name.lower()
+        if lower == "via":
+            via = f"{value}, {VIA}"
+        elif lower not in dropped:
+            fields.append((name, value))
+    fields.append(("Via", via))
+    fields += _forwarded_fields(forwarding)
+    if overrides:
+        wanted = {name.lower() for name in overrides}
+        fields = [field for field in fields if field[0].lower() in _FRAMING or field[0].lower() not in wanted]
+        fields += [(name, value) for name, value in overrides.items() if name.lower() not in _FRAMING]
+    if chunked:
+        fields.append(("Transfer-Encoding", "chunked"))
+    if upgrade is not None:
+        fields += [("Connection", "Upgrade"), ("Upgrade", upgrade)]
+    return fields
+
+
+def _forwarded_fields(forwarding: Forwarding) -> Pairs:
+    _, colon, port = forwarding.host.rpartition(":")
+    if not colon or not port.isdigit():
+        port = "443" if forwarding.protocol == "https" else "80"
+    fields = [
+        ("X-Forwarded-For", forwarding.client),
+        ("X-Forwarded-Proto", forwarding.protocol),
+        ("X-Forwarded-Host", forwarding.host),
+        ("X-Forwarded-Port", port),
+    ]
+    if forwarding.prefix is not None:
+        prefix = forwarding.prefix
+        fields += [("X-Forwarded-Prefix", prefix), ("X-Forwarded-Context", prefix), ("X-ProxyContextPath", prefix)]
+    return fields
+
+
+def build_response_fields(
+    received: Iterable[tuple[str, str]],
+    *,
+    rewrite_location: Callable[[str], str] | None = None,
+    upgrade: bool = False,
+) -> Pairs:
+    """The field lines to send to the client.
+
+    Args:
+        received: the origin server's field lines; not changed.
+        rewrite_location: applied to the URLs in Location, Content-Location and Refresh.
+        upgrade: whether this is the 101 that switches protocols; its Upgrade field then passes.
+    """
+    received = list(received)
+    dropped = HOP_BY_HOP
+    for name, value in received:
+        if name.lower() == "connection":
+            dropped = dropped.union(word for word in tokens(value) if word not in _NEVER_LISTED)
+    fields: Pairs = []
+    for name, value in received:
+        lower = name.lower()
+        if lower in dropped:
+            if upgrade and lower == "upgrade":
+                fields += [("Connection", "Upgrade"), (name, value)]
+            continue
+        if rewrite_location is not None:
+            if lower in ("location", "content-location"):
+                value = rewrite_location(value)
+            elif lower == "refresh":
+                value = _rewrite_refresh(value, rewrite_location)
+        fields.append((name, value))
+    return fields
+
+
+def _rewrite_refresh(value: str, rewrite_location: Callable[[str], str]) -> str:
+    """``5; url=/path``: the only part of a Refresh field that names a place (WHATWG HTML, shared declarative refresh)."""
+    delay, separator, rest = value.partition(";")
+    key, equals, url = rest.partition("=")
+    if not equals or key.strip().lower() != "url":
+        return value
+    bare = url.strip()
+    quote = bare[:1] if bare[:1] in "'\"" and bare[-1:] == bare[:1] and len(bare) > 1 else ""
+    inner = bare[1:-1] if quote else bare
+    return f"{delay}{separator}{key}{equals}{quote}{rewrite_location(inner)}{quote}"
+
+
+def is_navigation(method: str, get: Callable[[str], str | None]) -> bool:
+    """Whether a person at a browser waits for a page: they get pages and redirects, all other clients plain answers.
+
+    Fetch metadata tells (W3C Fetch Metadata, Sec-Fetch-Mode); without it, a GET that prefers HTML is taken for one.
+    """
+    if method not in ("GET", "HEAD"):
+        return False
+    mode = get("Sec-Fetch-Mode")
+    if mode is not None:
+        return mode == "navigate"
+    return "text/html" in (get("Accept") or "")
+
+
+def serialize_head(start_line: str, fields: Iterable[tuple[str, str]]) -> bytes:
+    """A message head as bytes (RFC 9112 2.1).
+
+    Raises:
+        ValueError: a field or the start line holds CR, LF or NUL, or characters outside latin-1.
+    """
+    lines = [start_line]
+    lines += [f"{name}: {value}" for name, value in fields]
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
+        raise ValueError("a header field holds a line break or a NUL character")
+    return f"{text}\r\n\r\n".encode("latin-1")

@@ -1,0 +1,367 @@
+"""One connection to an origin server: HTTP/1.1 exchanges one after the other, or one upgrade.
+
+An asyncio protocol around llhttp (httptools). Response bytes are parsed as they arrive and wait here until they are
+read; when more than ``READ_HIGH`` bytes wait, the socket is no longer read, so that a slow client slows the origin
+server down instead of filling memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httptools
+
+from ..errors import UpstreamClosed, UpstreamError, UpstreamProtocolError, UpstreamTimeout
+from ..rules.framing import Body, Framing, frame_response
+from ..rules.headers import Pairs
+from .address import Address
+
+#: Response bytes that may wait to be read before the socket is paused, and the level at which it is read again.
+READ_HIGH = 256 * 1024
+READ_LOW = 64 * 1024
+
+#: Bytes of a response head (interim responses included) beyond which the origin server is taken for broken.
+MAX_HEAD = 256 * 1024
+
+
+class Phase(enum.Enum):
+    """Where in an exchange the connection is."""
+
+    IDLE = "idle"
+    HEAD = "waiting for a response head"
+    BODY = "reading a response body"
+    DONE = "response complete"
+    UPGRADED = "upgraded"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class ResponseHead:
+    """A final response's status line and field lines."""
+
+    status: int
+    reason: str
+    fields: Pairs
+    framing: Framing
+
+    def get(self, name: str) -> str | None:
+        """The first value of a field, or None; ``name`` in lower case."""
+        return next((value for key, value in self.fields if key.lower() == name), None)
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A connection; ``open_connection`` makes it, one exchange at a time uses it.
+
+    Attributes:
+        address: whom it is connected to.
+        peer: the ``host:port`` that was in fact connected to; "" for a unix socket.
+        exchanges: how many requests were started on it.
+        idle_since: event loop time at which it went into the pool.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.peer = ""
+        self.exchanges = 0
+        self.idle_since = 0.0
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._phase = Phase.IDLE
+        self._error: UpstreamError | None = None
+        self._parser: Any = None
+        self._method = "GET"
+        self._upgrade = False
+        self._fields: Pairs = []
+        self._reason: list[bytes] = []
+        self._head: ResponseHead | None = None
+        self._head_bytes = 0
+        self._body: deque[bytes] = deque()
+        self._buffered = 0
+        self._complete = False
+        self._reading_paused = False
+        self._reader: asyncio.Future[None] | None = None
+        self._drain: asyncio.Future[None] | None = None
+        self._write_paused = False
+        self._leftover = b""
+        self._last_progress = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ---- one exchange, as its user calls it
+
+    def start(self, head: bytes, *, method: str, upgrade: bool = False) -> None:
+        """Send a request head (with a body to follow through ``send``, where there is one).
+
+        Args:
+            head: serialized request line and fields.
+            method: decides whether the response has a body.
+            upgrade: the request asks for another protocol; a 101 is then an acceptable answer.
+
+        Raises:
+            UpstreamClosed: the connection is gone.
+        """
+        if self._phase is not Phase.IDLE:
+            raise self._error or UpstreamClosed(f"The connection to {self.address} is gone.")
+        self._phase = Phase.HEAD
+        self.exchanges += 1
+        self._method = method
+        self._upgrade = upgrade
+        self._parser = httptools.HttpResponseParser(self)
+        self._fields, self._reason, self._head, self._head_bytes = [], [], None, 0
+        self._complete = False
+        self.transport.write(head)
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes of the request body; returns when the socket takes more.
+
+        Raises:
+            UpstreamClosed: the origin server no longer takes the body. Its response may still be readable.
+        """
+        if self._error is not None or self.transport.is_closing():
+            raise self._error or UpstreamClosed(f"{self.address} closed the connection.")
+        self.transport.write(data)
+        self._last_progress = asyncio.get_running_loop().time()
+        if self._write_paused:
+            self._drain = asyncio.get_running_loop().create_future()
+            try:
+                await self._drain
+            finally:
+                self._drain = None
+
+    async def response(self, timeout: float) -> ResponseHead:
+        """Wait for the final response's head.
+
+        Args:
+            timeout: seconds without any progress; a request body that is still being sent is progress.
+
+        Raises:
+            UpstreamTimeout: it did not come in time.
+            UpstreamClosed: the connection ended before.
+            UpstreamProtocolError: what came is not HTTP/1.1.
+        """
+        if self._head is None and self._error is None:
+            loop = asyncio.get_running_loop()
+            self._last_progress = loop.time()
+            self._timer = loop.call_later(timeout, self._check_time, timeout)
+            try:
+                await self._wait()
+            finally:
+                self._timer.cancel()
+        if self._head is None:
+            raise self._error or UpstreamClosed(f"{self.address} closed the connection without a response.")
+        return self._head
+
+    async def read(self) -> bytes:
+        """The next bytes of the response body, as many as have arrived; b"" at its end.
+
+        Raises:
+            UpstreamError: the body ended before it was complete.
+        """
+        while not self._body:
+            if self._complete:
+                return b""
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        data = self._body.popleft() if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        self._buffered = 0
+        if self._reading_paused and self._phase is not Phase.CLOSED:
+            self._reading_paused = False
+            self.transport.resume_reading()
+        return data
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole response has arrived (some of it may still wait to be read)."""
+        return self._complete
+
+    @property
+    def untouched(self) -> bool:
+        """Whether not one byte of a response to the current request has arrived."""
+        return self._head_bytes == 0
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request can be sent: the exchange is over and both sides kept the connection in order."""
+        return self._phase in (Phase.DONE, Phase.IDLE) and self._error is None and not self.transport.is_closing()
+
+    def rest(self) -> None:
+        """Go from a complete exchange back to idle; only when ``reusable``."""
+        self._phase = Phase.IDLE
+        self._parser = None
+
+    def close(self) -> None:
+        """Close after what was written is sent."""
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is lost."""
+        self.transport.abort()
+
+    def take_over(self, protocol: asyncio.Protocol) -> None:
+        """Give the socket of an upgraded connection to another protocol, with the bytes that followed the 101."""
+        assert self._phase is Phase.UPGRADED
+        self._phase = Phase.CLOSED
+        leftover, self._leftover = self._leftover, b""
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        if leftover:
+            protocol.data_received(leftover)
+        self.transport.resume_reading()
+
+    # ---- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self.peer = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        if self._phase not in (Phase.HEAD, Phase.BODY):
+            # Nothing was asked for: what comes now could be taken for the answer to the next request.
+            self._fail(UpstreamProtocolError(f"{self.address} sent bytes that nobody asked for."))
+            return
+        if self._phase is Phase.HEAD:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._switch(data[upgrade.args[0] :])
+        except UpstreamError as error:
+            self._fail(error)
+        except httptools.HttpParserError as error:
+            cause = error.__context__ if isinstance(error.__context__, UpstreamError) else None
+            self._fail(cause or UpstreamProtocolError(f"{self.address} does not speak HTTP/1.1 correctly: {error}."))
+        else:
+            if self._phase is Phase.HEAD and self._head_bytes > MAX_HEAD:
+                self._fail(UpstreamProtocolError(f"{self.address} sent a response head of more than {MAX_HEAD} bytes."))
+        self._wake()
+
+    def eof_received(self) -> bool | None:
+        """Called by the event loop; the transport then closes itself."""
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        if self._phase is Phase.BODY and self._until_close and exc is None:
+            self._complete = True
+        elif self._error is None and not self._complete:
+            self._error = UpstreamClosed(f"{self.address} closed the connection before its response was complete.")
+        if self._error is None:
+            self._error = UpstreamClosed(f"The connection to {self.address} is gone.")
+        self._phase = Phase.CLOSED
+        self._wake()
+        if self._drain is not None and not self._drain.done():
+            self._drain.set_exception(self._error)
+
+    def pause_writing(self) -> None:
+        """Called by the event loop."""
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        """Called by the event loop."""
+        self._write_paused = False
+        if self._drain is not None and not self._drain.done():
+            self._drain.set_result(None)
+
+    # ---- httptools callbacks
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        if self._complete:
+            raise UpstreamProtocolError(f"{self.address} sent a second response to one request.")
+        self._fields, self._reason = [], []
+
+    def on_status(self, reason: bytes) -> None:
+        """Called by the parser, perhaps in pieces."""
+        self._reason.append(reason)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser; after the head these are trailers, which are not passed on (RFC 9110 6.5.1)."""
+        if self._head is None:
+            self._fields.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        status = self._parser.get_status_code()
+        if status == 101:
+            if not self._upgrade:
+                raise UpstreamProtocolError(f"{self.address} switched protocols without being asked.")
+        elif status < 200:
+            return
+        version = self._parser.get_http_version()
+        try:
+            framing = frame_response(self._method, status, version, self._fields)
+        except ValueError as error:
+            raise UpstreamProtocolError(f"{self.address} frames its response wrongly: {error}.") from None
+        reason = b"".join(self._reason).decode("latin-1")
+        self._head = ResponseHead(status, reason, self._fields, framing)
+        self._phase = Phase.BODY
+        if framing.body is Body.NONE and status != 101:
+            self._finish()
+
+    def on_body(self, data: bytes) -> None:
+        """Called by the parser."""
+        if self._complete:
+            raise UpstreamProtocolError(f"{self.address} sent a body where none belongs.")
+        self._body.append(data)
+        self._buffered += len(data)
+        if self._buffered > READ_HIGH and not self._reading_paused:
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    def on_message_complete(self) -> None:
+        """Called by the parser, for interim responses too, and for a HEAD's only when it carries no length."""
+        if self._head is not None and self._head.status != 101 and not self._complete:
+            self._finish()
+
+    # ---- private
+
+    @property
+    def _until_close(self) -> bool:
+        return self._head is not None and self._head.framing.body is Body.UNTIL_CLOSE
+
+    def _finish(self) -> None:
+        assert self._head is not None
+        self._complete = True
+        self._phase = Phase.DONE if self._head.framing.keep_alive else Phase.CLOSED
+
+    def _switch(self, leftover: bytes) -> None:
+        """The parser stopped behind the head of a 101: from here on the bytes are another protocol's."""
+        self._phase = Phase.UPGRADED
+        self._leftover = leftover
+        self.transport.pause_reading()
+
+    def _fail(self, error: UpstreamError) -> None:
+        if self._error is None and not self._complete:
+            self._error = error
+        elif self._error is None:
+            # The response is whole; only the connection is of no further use.
+            self._error = UpstreamClosed(str(error))
+        self._phase = Phase.CLOSED
+        self.transport.abort()
+
+    def _check_time(self, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._last_progress + timeout:
+            self._timer = loop.call_at(self._last_progress + timeout, self._check_time, timeout)
+            return
+        self._fail(UpstreamTimeout(f"{self.address} did not begin a response within {timeout:g} s."))
+        self._wake()
+
+    async def _wait(self) -> None:
+        self._reader = asyncio.get_running_loop().create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)

@@ -1,0 +1,107 @@
+"""Keep-alive connections, per address."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from .address import Address
+from .connection import UpstreamConnection
+from .dial import open_connection
+
+#: Seconds after which an unused connection is closed. Many servers close theirs after 5 s, and ours should be first.
+IDLE_TIMEOUT = 4.0
+
+#: Seconds after which an unused connection no longer carries a request that must not be repeated: the origin server could
+#: just be closing it, and such a request is never sent twice (RFC 9110 9.2.2).
+FRESH_ENOUGH = 1.0
+
+#: Unused connections that are kept for one address.
+MAX_IDLE = 32
+
+
+class Pool:
+    """Owns the idle connections of all addresses. Decisions are synchronous; only dialling waits.
+
+    Args:
+        connect: makes a new connection; for tests.
+    """
+
+    def __init__(self, connect: Callable[[Address], Awaitable[UpstreamConnection]] = open_connection) -> None:
+        self._connect = connect
+        self._idle: dict[Address, deque[UpstreamConnection]] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def acquire(self, address: Address, *, fresh: bool = False, repeatable: bool = True) -> UpstreamConnection:
+        """A connection on which a request can be started; it belongs to the caller until ``release``.
+
+        Args:
+            address: whom to talk to.
+            fresh: take a new connection in any case.
+            repeatable: whether the request may be sent again should the connection turn out to be stale.
+
+        Raises:
+            ConnectFailed, UpstreamTimeout: as for ``open_connection``.
+        """
+        if not fresh:
+            connection = self._take_idle(address, repeatable)
+            if connection is not None:
+                return connection
+        return await self._connect(address)
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Take a connection back; it is kept if it can serve another request, and closed otherwise."""
+        if not connection.reusable:
+            connection.abort()
+            return
+        connection.rest()
+        idle = self._idle.setdefault(connection.address, deque())
+        if len(idle) >= MAX_IDLE:
+            idle.popleft().close()
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        idle.append(connection)
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(IDLE_TIMEOUT, self._sweep)
+
+    def drop(self, address: Address) -> None:
+        """Close the idle connections of an address whose server has gone."""
+        for connection in self._idle.pop(address, ()):
+            connection.close()
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        for address in list(self._idle):
+            self.drop(address)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    def idle_count(self, address: Address | None = None) -> int:
+        """How many unused connections are kept, for one address or in all."""
+        if address is not None:
+            return len(self._idle.get(address, ()))
+        return sum(map(len, self._idle.values()))
+
+    def _take_idle(self, address: Address, repeatable: bool) -> UpstreamConnection | None:
+        idle = self._idle.get(address)
+        while idle:
+            connection = idle.pop()
+            age = asyncio.get_running_loop().time() - connection.idle_since
+            if connection.reusable and (repeatable or age < FRESH_ENOUGH):
+                return connection
+            connection.close()
+        return None
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweeper = None
+        oldest = loop.time() - IDLE_TIMEOUT
+        for address, idle in list(self._idle.items()):
+            while idle and (idle[0].idle_since <= oldest or not idle[0].reusable):
+                idle.popleft().close()
+            if not idle:
+                del self._idle[address]
+        if self._idle:
+            self._sweeper = loop.call_later(IDLE_TIMEOUT / 2, self._sweep)
