@@ -1,9 +1,9 @@
 """What each option of the configuration may be: one function per option, from what was written to what is used.
 
-Each function returns the value in its one normal form, which it accepts again, and never changes what it was given. For
-anything else it raises ``ValueError`` with the second half of a sentence, such as "must be ..., got the int 3"; config.py
-puts the server and the option in front. Values that may be secret (words of commands, environments, headers) are never
-part of a message: it names their place.
+Each function returns the value in its one normal form, which it accepts again, and never changes what it was given.
+For anything else it raises ``ValueError`` with the second half of a sentence, such as "must be ..., got the int 3";
+config.py puts the server and the option in front. Values that may be secret (words of commands, environments, headers)
+are never part of a message: it names their place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .fields import is_field_value, is_token
 
 _MAX_SOCKET_PATH = 107  # sun_path of Linux has 108 bytes, the last of which is NUL
 
-# RFC 3986, 3.3: what stands in a path as it is. Anything else would reach us percent-encoded, in more than one spelling.
+# RFC 3986, 3.3: what stands in a path as it is. All else would reach us percent-encoded, in more than one spelling.
 _NAME = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/]+")
 _OWN_PATHS = frozenset({"proxy", "server-proxy"})
 
@@ -222,7 +222,7 @@ def _mapping(value: Any) -> Mapping[Any, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise ValueError(f"must be a dictionary or a callable, got {_typed(value)}")
+        raise ValueError(f"must be a dictionary or a callable, got a value of type {type(value).__name__}")
     return value
 
 

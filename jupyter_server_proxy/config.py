@@ -1,0 +1,433 @@
+"""The configuration as people write it: traitlets, their help, and their validation.
+
+``rules/options.py`` says what each option may be; here the options get their help and their defaults, and messages get
+the name of the server. ``ServerProcess.spec()`` turns the result into the frozen data that the rest of the package
+reads.
+
+One wrong server leaves the others working: it is skipped with one warning that names the option and the remedy. Unknown
+keys only warn. Dictionaries that are passed in stay as they are: packages share one between several servers.
+
+Importing this module stays cheap: traitlets and the standard library, neither tornado nor jupyter_server.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from textwrap import dedent, indent
+from typing import Any
+
+import traitlets
+from traitlets import HasTraits, TraitError
+from traitlets.config import Configurable
+
+from .errors import ConfigurationError
+from .option import Log, Option, OptionError, default_log, describe_owner, known_keys, option_names
+from .rules import options
+from .rules.spec import LauncherSpec, ServerSpec
+
+
+class LauncherEntry(HasTraits):
+    """How a server appears in the launchers. Keys that are unknown are left out with a warning."""
+
+    enabled = Option(options.boolean, True, "Whether launchers show this server at all. Default: True.")
+    icon_path = Option(
+        options.icon_path,
+        "",
+        """
+        The full path of an SVG file, as a string or a pathlib.Path; JupyterLab's launcher shows it for the categories
+        "Notebook" and "Console". Default: no icon.
+        """,
+    )
+    title = Option(options.text, "", "The text of the entry. Default: the name of the server.")
+    path_info = Option(
+        options.text,
+        "",
+        """
+        What the entry opens, relative to the base URL of Jupyter; it may have a query.
+        Default: the name of the server and a slash.
+        """,
+    )
+    category = Option(options.text, "Notebook", 'The section of JupyterLab\'s launcher. Default: "Notebook".')
+
+    def __init__(self, **entry: Any) -> None:
+        super().__init__(**known_keys(entry, self.trait_names(), "launcher_entry", default_log()))
+
+
+class _LauncherOption(Option):
+    """``launcher_entry``: always a LauncherEntry of its own, with title and path_info filled in."""
+
+    def default(self, obj: Any = None) -> Any:
+        return None if obj is None else self.validate(obj, LauncherEntry())
+
+    def validate(self, obj: Any, value: Any) -> LauncherEntry:
+        if isinstance(value, LauncherEntry):
+            entry = copy.copy(value)
+        elif isinstance(value, Mapping):
+            where = f"{describe_owner(obj)}: option {self.name!r}"
+            known = known_keys(value, option_names(LauncherEntry), where, default_log())
+            try:
+                entry = LauncherEntry(**known)
+            except OptionError as error:
+                raise OptionError(describe_owner(obj), f"{self.name}.{error.option}", error.reason) from None
+        else:
+            reason = f"must be a dictionary or a LauncherEntry, got a value of type {type(value).__name__}"
+            raise OptionError(describe_owner(obj), self.name or "", reason)
+        if obj.name:
+            entry.title = entry.title or obj.name
+            entry.path_info = entry.path_info or obj.name + "/"
+        return entry
+
+
+class ServerProcess(Configurable):
+    """One server that is reached at ``<base URL>/<name>/``.
+
+    Args:
+        given: the traits below by name. Unknown ones are left out with a warning.
+
+    Raises:
+        OptionError: an option has a wrong value.
+    """
+
+    name = Option(
+        options.name,
+        "",
+        """
+        The name of the server and the first part of its URLs. It consists of characters that need no percent-encoding
+        (letters, digits, "-", "_", "." and the like) and may have inner slashes. It must not begin with "proxy" or
+        "server-proxy" as a part of its own. Default: the key in ServerProxy.servers, or the name of the entry point.
+        """,
+    )
+    command = Option(
+        options.command,
+        [],
+        """
+        The command that starts the server, as a list of words. In each word {port}, {unix_socket} and {base_url} are
+        filled in: the port to listen on (0 when a unix socket is used), the path of the socket to listen on (empty when
+        a port is used), and the base URL of Jupyter. Write {{ and }} for braces.
+
+        Or a callable that returns such a list. It is given those of the arguments port, unix_socket and base_url that
+        it declares.
+
+        Without a command, or with an empty one, the server is not started by us: it listens on the given port or
+        unix_socket already. Default: none.
+        """,
+    )
+    environment = Option(
+        options.environment,
+        {},
+        """
+        Environment variables for the command, on top of Jupyter's own: a dictionary of strings, in which {port},
+        {unix_socket} and {base_url} are filled in, or a callable that returns one (as for command). A variable whose
+        value is None is not set. Default: none.
+        """,
+    )
+    timeout = Option(options.timeout, 5.0, "Seconds until the started server must answer. Default: 5.")
+    absolute_url = Option(
+        options.boolean,
+        False,
+        """
+        Whether the server is sent the whole path that the browser requested, /<base URL>/<name>/page, instead of /page
+        alone. For servers that have to be told the prefix they run under. Default: False.
+        """,
+    )
+    port = Option(
+        options.port, 0, "The TCP port on which the server listens, up to 65535. Default: 0, which picks a free one."
+    )
+    unix_socket = Option(
+        options.unix_socket,
+        None,
+        """
+        Use a unix socket instead of a TCP port; port is then ignored. True: a socket in a directory that only this user
+        can enter. A string or pathlib.Path: that path, at most 107 bytes. Default: None, a TCP port.
+        """,
+    )
+    mappath = Option(
+        options.mappath,
+        {},
+        """
+        Which path is requested from the server: a dictionary of paths by requested paths (paths that it does not hold
+        stay as they are), or a callable that takes path and returns the path to request. Either may add a query.
+        Default: paths stay as they are.
+        """,
+    )
+    launcher_entry = _LauncherOption(
+        lambda value: value,
+        None,
+        """
+        The entry in the launchers: a LauncherEntry, or a dictionary of enabled (True), icon_path (the full path of an
+        SVG file), title (the name of the server), path_info (the name and a slash; may have a query) and category
+        ("Notebook"). The defaults are given in parentheses.
+        """,
+    )
+    new_browser_tab = Option(
+        options.boolean,
+        True,
+        """
+        Whether JupyterLab opens the server in a new tab of the browser, rather than in a tab of its own. The latter
+        needs a server whose pages may be framed by pages of the same origin. Default: True.
+        """,
+    )
+    request_headers_override = Option(
+        options.request_headers_override,
+        {},
+        """
+        Header fields to set on every request to the server; they replace all others of the same name. A dictionary of
+        strings, in which {port}, {unix_socket} and {base_url} are filled in, or a callable that returns one (as for
+        command). Default: none.
+        """,
+    )
+    rewrite_response = Option(
+        options.rewrite_response,
+        (),
+        """
+        A function that changes responses, or a list or tuple of functions that are applied in this order. Each is given
+        those of these arguments that it declares: response, to whose attributes code, reason, headers and body (bytes)
+        it assigns; request; orig_response, what the server sent; and host, port and path as in
+        /proxy/<host>:<port><path>. What it returns is ignored. For example:
+
+            def rename(response, path):
+                if path.endswith(".html"):
+                    response.body = response.body.replace(b"Untitled", b"Report")
+
+        Such responses are held back until they are complete. Default: responses are not changed.
+        """,
+    )
+    update_last_activity = Option(
+        options.update_last_activity,
+        True,
+        """
+        Whether requests to this server count as activity of Jupyter, which keeps it from being stopped as idle. True,
+        False, or a callable that is given the request and returns one of them. Default: True.
+        """,
+    )
+    exclude_last_activity_patterns = Option(
+        options.exclude_last_activity_patterns,
+        [],
+        """
+        Requests that do not count as activity where update_last_activity is True, such as the polling of an open page:
+        a list of regular expressions, as strings or compiled. They are matched from the start of the full path, base
+        URL and name included, without the query. Default: none.
+        """,
+    )
+    raw_socket_proxy = Option(
+        options.boolean,
+        False,
+        """
+        Whether the server speaks a protocol of its own instead of HTTP. The messages of a websocket are then passed as
+        plain bytes to its port or unix socket and back; other requests are refused with status 405. Default: False.
+        """,
+    )
+
+    def __init__(self, **given: Any) -> None:
+        known = known_keys(given, self.trait_names(), f"server {given.get('name', '')!r}", default_log())
+        # The name first: the checks of the others speak of it.
+        super().__init__(**{"name": known.pop("name", ""), **known})
+
+    def spec(self) -> ServerSpec:
+        """What is configured now, as frozen data.
+
+        Raises:
+            ConfigurationError: the name is missing, or a server without a command has neither port nor unix socket.
+        """
+        if not self.name:
+            raise ConfigurationError("a server has no name; give it one by the option 'name'")
+        if not self.command and not self.port and not isinstance(self.unix_socket, str):
+            raise ConfigurationError(
+                f"server {self.name!r}: nothing tells how to reach it; set 'command' to start it, or 'port' or "
+                "'unix_socket' (a path) where it listens already"
+            )
+        unix_socket = self.unix_socket
+        entry = self.launcher_entry
+        return ServerSpec(
+            name=self.name,
+            command=self.command if callable(self.command) else tuple(self.command),
+            environment=_frozen(self.environment),
+            timeout=self.timeout,
+            absolute_url=self.absolute_url,
+            port=self.port,
+            unix_socket=os.path.abspath(unix_socket) if isinstance(unix_socket, str) else unix_socket,
+            mappath=_frozen(self.mappath),
+            launcher=LauncherSpec(
+                enabled=entry.enabled,
+                icon_path=entry.icon_path,
+                title=entry.title or self.name,
+                path_info=entry.path_info or self.name + "/",
+                category=entry.category,
+            ),
+            new_browser_tab=self.new_browser_tab,
+            request_headers_override=_frozen(self.request_headers_override),
+            rewrite_response=self.rewrite_response,
+            update_last_activity=self.update_last_activity,
+            exclude_last_activity_patterns=tuple(self.exclude_last_activity_patterns),
+            raw_socket_proxy=self.raw_socket_proxy,
+        )
+
+
+def make_server_process(
+    name: str, options: Mapping[str, Any] | ServerProcess, *, log: Log | None = None
+) -> ServerProcess:
+    """One server of what was configured for it.
+
+    Args:
+        name: the name, unless ``options`` has one.
+        options: the options by name, or a finished ServerProcess, which is taken as it is, and named if it has no name.
+        log: for warnings about unknown keys and a missing icon; by default that of the running Jupyter application.
+
+    Raises:
+        ConfigurationError: the options are wrong, or do not suffice to reach the server.
+    """
+    log = log or default_log()
+    if isinstance(options, ServerProcess):
+        server = options
+    elif isinstance(options, Mapping):
+        server = _build(name, options, log)
+    else:
+        raise ConfigurationError(
+            f"server {name!r}: its configuration must be a dictionary or a ServerProcess, "
+            f"got a value of type {type(options).__name__}"
+        )
+    if not server.name:
+        try:
+            server.name = name
+        except TraitError as error:
+            raise _as_configuration_error(name, error) from error
+    if not _makes_its_own_handler(server):
+        icon = server.spec().launcher.icon_path
+        if icon and not os.path.isfile(icon):
+            log.warning("server %r: option 'launcher_entry.icon_path': there is no file %r", server.name, icon)
+    return server
+
+
+def _build(name: str, options: Mapping[str, Any], log: Log) -> ServerProcess:
+    label = str(options.get("name", name))
+    known = known_keys(options, option_names(ServerProcess), f"server {label!r}", log)
+    entry = known.get("launcher_entry")
+    if isinstance(entry, Mapping):
+        where = f"server {label!r}: option 'launcher_entry'"
+        known["launcher_entry"] = known_keys(entry, option_names(LauncherEntry), where, log)
+    try:
+        return ServerProcess(**{"name": name, **known})
+    except TraitError as error:
+        raise _as_configuration_error(label, error) from error
+
+
+def _as_configuration_error(name: str, error: TraitError) -> ConfigurationError:
+    return error if isinstance(error, ConfigurationError) else ConfigurationError(f"server {name!r}: {error}")
+
+
+def _makes_its_own_handler(server: ServerProcess) -> bool:
+    # A subclass that makes its own handler need not say how its server is reached.
+    own = getattr(type(server), "make_proxy_handler", None)
+    return own is not getattr(ServerProcess, "make_proxy_handler", None)
+
+
+def _servers_help() -> str:
+    parts = [
+        f"{name}\n{indent(str(trait.help), '    ')}"
+        for name, trait in ServerProcess.class_traits().items()
+        if isinstance(trait, Option)
+    ]
+    introduction = """
+        The servers to start and to proxy: a dictionary that maps the name of each to a dictionary of its options, or to
+        a ServerProcess. A server is reached at <base URL>/<name>/ and is started by the first request. One whose
+        options are wrong is skipped with a warning; the others work. These are the options:
+        """
+    return dedent(introduction).strip() + "\n\n" + "\n\n".join(parts)
+
+
+class ServerProxy(Configurable):
+    """Run web applications next to Jupyter and reach them behind its login."""
+
+    servers = traitlets.Dict(key_trait=None, help=_servers_help()).tag(config=True)
+
+    @traitlets.validate("servers")
+    def _validate_servers(self, proposal: Any) -> dict[str, ServerProcess]:
+        log = self._log()
+        servers: dict[str, ServerProcess] = {}
+        for name, configured in proposal["value"].items():
+            try:
+                servers[name] = make_server_process(name, configured, log=log)
+            except Exception as error:
+                # Whatever is wrong with one server (a subclass may raise anything) must not take the others down.
+                log.warning("%s; this server is skipped", describe_failure(name, error))
+        return servers
+
+    non_service_rewrite_response = Option(
+        options.rewrite_response,
+        (),
+        """
+        A function that changes the responses of /proxy/<port>/ and /proxy/<host>:<port>/, or a list or tuple of such
+        functions; see rewrite_response in the help of ServerProxy.servers. Default: responses are not changed.
+        """,
+        config=True,
+    )
+
+    host_allowlist = traitlets.Union(
+        [traitlets.List(traitlets.Unicode()), traitlets.Callable()],
+        help=dedent(
+            """
+            The hosts that /proxy/<host>:<port>/ may reach: a list of names and IP addresses, or a function that is
+            given the handler of the request and the host, and returns whether it is allowed. It runs for every request,
+            so it should be quick. For example, to allow one network:
+
+                def in_our_network(handler, host):
+                    return host.startswith("10.20.")
+
+                c.ServerProxy.host_allowlist = in_our_network
+
+            Default: ["localhost", "127.0.0.1"].
+            """
+        ).strip(),
+    ).tag(config=True)
+
+    @traitlets.default("host_allowlist")
+    def _default_host_allowlist(self) -> list[str]:
+        return ["localhost", "127.0.0.1"]
+
+    host_whitelist = traitlets.Union(
+        [traitlets.List(traitlets.Unicode()), traitlets.Callable()],
+        help="Deprecated since 3.0: the former name of host_allowlist, which it sets.",
+    ).tag(config=True)
+
+    @traitlets.observe("host_whitelist")
+    def _observe_host_whitelist(self, change: Any) -> None:
+        if self.host_allowlist != change.new:
+            self._log().warning(
+                "ServerProxy.host_whitelist is deprecated: it sets ServerProxy.host_allowlist, use that instead"
+            )
+            self.host_allowlist = change.new
+
+    def _log(self) -> Log:
+        log: Log | None = getattr(self.parent, "log", None)
+        return log or default_log()
+
+
+def read_servers(proxy: ServerProxy, log: Log) -> list[ServerProcess]:
+    """All servers: those of ``ServerProxy.servers``, then those of installed packages.
+
+    Where two have one name, the first is kept, and the log says so: people override the server of a package by
+    configuring one of the same name.
+    """
+    from .discovery import discover  # it builds on this module
+
+    servers: dict[str, ServerProcess] = {}
+    for server in [*proxy.servers.values(), *discover(log)]:
+        if server.name in servers:
+            log.info("server %r is defined more than once; the configuration, or else the first, is used", server.name)
+        else:
+            servers[server.name] = server
+    return list(servers.values())
+
+
+def describe_failure(name: object, error: BaseException) -> str:
+    """Half a sentence that names the server and what is wrong with it."""
+    if isinstance(error, ConfigurationError):
+        return str(error)
+    return f"server {name!r}: {type(error).__name__}: {error}"
+
+
+def _frozen(value: Any) -> Any:
+    """A copy of a dictionary, so that the trait can change without changing what was read from it."""
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,79 @@
+"""Servers that installed packages bring along, as entry points of the group ``jupyter_serverproxy_servers``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .config import ServerProcess, describe_failure, make_server_process
+from .errors import ConfigurationError
+from .option import Log
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "jupyter_serverproxy_servers"
+
+
+def discover(log: Log) -> list[ServerProcess]:
+    """Import and call every entry point; each returns the options of one server, or a ServerProcess.
+
+    An entry point that cannot be imported, fails, or returns something wrong is skipped, with one warning that names it
+    and its package: a broken plugin never takes another one down. Only KeyboardInterrupt ends the search.
+
+    Args:
+        log: gets the warnings.
+    """
+    from importlib.metadata import entry_points  # costs import time that only this function needs
+
+    try:
+        found = list(entry_points(group=GROUP))
+    except Exception as error:
+        log.warning(
+            "the installed packages cannot be searched for servers (%s: %s); only configured servers are available",
+            type(error).__name__,
+            error,
+        )
+        return []
+    servers = []
+    for entry_point in found:
+        try:
+            servers.append(_read(entry_point, log))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # Also SystemExit: a plugin that calls sys.exit() must not end Jupyter.
+            log.warning(
+                "%s (entry point %r of %s); this server is skipped",
+                describe_failure(entry_point.name, error),
+                entry_point.value,
+                _package(entry_point),
+            )
+    return servers
+
+
+def _read(entry_point: EntryPoint, log: Log) -> ServerProcess:
+    name = entry_point.name
+    function = _attempt(name, "cannot be imported", entry_point.load)
+    if not callable(function):
+        raise ConfigurationError(
+            f"server {name!r}: its entry point must be a function that returns a dictionary, "
+            f"got a value of type {type(function).__name__}"
+        )
+    return make_server_process(name, _attempt(name, "failed when it was called", function), log=log)
+
+
+def _attempt(name: str, what: str, function: Any) -> Any:
+    try:
+        return function()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ConfigurationError(f"server {name!r}: its entry point {what}: {type(error).__name__}: {error}") from error
+
+
+def _package(entry_point: EntryPoint) -> str:
+    try:
+        distribution = entry_point.dist
+        return f"{distribution.name} {distribution.version}" if distribution else "an unknown package"
+    except Exception:  # its metadata may be damaged
+        return "an unknown package"

@@ -1,0 +1,86 @@
+"""The kind of trait that options are, and what is said about keys that are no options."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from textwrap import dedent
+from typing import Any
+
+from traitlets import HasTraits, TraitError, TraitType
+from traitlets.config import Application
+
+from .errors import ConfigurationError
+
+Log = logging.Logger | logging.LoggerAdapter[Any]
+
+
+class OptionError(TraitError, ConfigurationError):
+    """An option was given a wrong value.
+
+    Args:
+        owner: whose option, such as ``"server 'x'"``.
+        option: its name.
+        reason: the rest of the sentence.
+    """
+
+    def __init__(self, owner: str, option: str, reason: str) -> None:
+        super().__init__(f"{owner}: option {option!r} {reason}")
+        self.option = option
+        self.reason = reason
+
+
+class Option(TraitType[Any, Any]):
+    """A trait whose value is checked, and brought into its normal form, by a function of ``rules.options``.
+
+    Args:
+        check: returns the normal form, or raises ValueError with the rest of a sentence.
+        default: the value where none is given; every owner gets a copy.
+        help: for ``--help`` and the documentation.
+    """
+
+    def __init__(self, check: Callable[[Any], Any], default: Any, help: str, **metadata: Any) -> None:
+        super().__init__(default_value=default, help=dedent(help).strip(), **metadata)
+        self.check = check
+
+    def default(self, obj: Any = None) -> Any:
+        return copy.copy(self.default_value)
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        try:
+            return self.check(value)
+        except ValueError as error:
+            # While the name itself is checked, the owner does not have it yet.
+            owner = f"server {value!r}" if self.name == "name" else describe_owner(obj)
+            raise OptionError(owner, self.name or "", str(error)) from None
+
+
+def describe_owner(owner: Any) -> str:
+    """Whose option it is, for messages."""
+    name = getattr(owner, "name", None)
+    return type(owner).__name__ if name is None else f"server {name!r}"
+
+
+def option_names(owner: type[HasTraits]) -> list[str]:
+    return [name for name, trait in owner.class_traits().items() if isinstance(trait, Option)]
+
+
+def known_keys(given: Mapping[Any, Any], known: Iterable[str], where: str, log: Log) -> dict[str, Any]:
+    """``given`` without the keys that are not ``known``, about which the log is told."""
+    known = list(known)
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            log.warning("%s: unknown key %r is ignored%s", where, key, hint)
+    return {key: value for key, value in given.items() if key in known}
+
+
+def default_log() -> Log:
+    """The log of the running Jupyter application; without one, our own."""
+    if Application.initialized():
+        log: Log = Application.instance().log
+        return log
+    return logging.getLogger("jupyter_server_proxy")
