@@ -165,6 +165,12 @@ class UpstreamConnection(asyncio.Protocol):
             if self._error is not None:
                 raise self._error
             await self._wait()
+        return self.take()
+
+    def take(self) -> bytes:
+        """The bytes of the response body that have arrived already; b"" without any."""
+        if not self._body:
+            return b""
         data = self._body.popleft() if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         self._buffered = 0

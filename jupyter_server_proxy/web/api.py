@@ -1,0 +1,73 @@
+"""What launchers ask for: which servers there are, and their icons."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.utils import url_path_join
+from tornado import web
+
+#: What an icon may do when it is opened as a page of its own: an SVG can hold scripts.
+ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+class ServersInfoHandler(JupyterHandler):
+    """``GET <base_url>server-proxy/servers-info``: the configured servers, as launchers show them."""
+
+    def initialize(self, server_processes: Sequence[Any]) -> None:
+        """Called by tornado.
+
+        Args:
+            server_processes: ``ServerProcess`` objects.
+        """
+        self.server_processes = server_processes
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Only what is named here is told: never a callable, a command, or an environment."""
+        self.write({"server_processes": [self._describe(server) for server in self.server_processes]})
+
+    def _describe(self, server: Any) -> dict[str, Any]:
+        entry = server.launcher_entry
+        launcher = {
+            "enabled": entry.enabled,
+            "title": entry.title,
+            "path_info": entry.path_info,
+            "category": entry.category,
+        }
+        if entry.icon_path:
+            launcher["icon_url"] = url_path_join(self.base_url, "server-proxy", "icon", server.name)
+        return {"name": server.name, "launcher_entry": launcher, "new_browser_tab": server.new_browser_tab}
+
+
+class IconHandler(JupyterHandler):
+    """``GET <base_url>server-proxy/icon/<name>``: the icon file of a server."""
+
+    def initialize(self, icons: Mapping[str, Any]) -> None:
+        """Called by tornado.
+
+        Args:
+            icons: paths of image files, by server name.
+        """
+        self.icons = icons
+
+    @web.authenticated
+    async def get(self, name: str) -> None:
+        """404 for a server without an icon, or whose file is not there."""
+        path = self.icons.get(name)
+        if path is None:
+            raise web.HTTPError(404, f"Server {name!r} has no icon.")
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            self.log.warning("The icon of server '%s' cannot be read: %s", name, error)
+            raise web.HTTPError(404, f"The icon of server {name!r} cannot be read.") from None
+        kind, encoding = mimetypes.guess_type(str(path))
+        self.set_header("Content-Type", kind if kind and not encoding else "application/octet-stream")
+        self.set_header("Content-Security-Policy", ICON_POLICY)
+        self.set_header("Cache-Control", "private, max-age=3600")
+        self.finish(content)

@@ -1,0 +1,171 @@
+"""Where a route leads: a configured server, or an address that the URL names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..errors import ProxyError, ServerMisconfigured
+from ..rules.spec import AskingCallable, ServerSpec
+from ..rules.template import realize
+from ..supervise.server import ManagedServer
+from ..upstream.address import Address, TcpAddress, loopback
+
+
+@dataclass(frozen=True)
+class Handling:
+    """How requests to a destination are passed on; each field has the meaning of the option of that name."""
+
+    mappath: Mapping[str, str] | AskingCallable = field(default_factory=dict)
+    rewrite_response: tuple[AskingCallable, ...] = ()
+    update_last_activity: bool | AskingCallable = True
+    exclude_last_activity_patterns: tuple[Any, ...] = ()
+    raw_socket_proxy: bool = False
+
+
+class Destination(Protocol):
+    """What the gateway asks of a destination.
+
+    Attributes:
+        name: for messages and logs.
+        handling: how to pass requests on.
+        host: the host to check against ``host_allowlist``; None when the URL names none.
+        port: as ``rewrite_response`` functions may ask for it; 0 with a unix socket.
+    """
+
+    name: str
+    handling: Handling
+    host: str | None
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def address(self) -> Address | None:
+        """Where it listens, if that is known without waiting."""
+
+    async def locate(self) -> Address:
+        """Make sure that it runs, and tell where.
+
+        Raises:
+            ProxyError: it does not.
+        """
+
+    def headers_override(self) -> Mapping[str, str]:
+        """Fields that win over the client's and our own."""
+
+    def report_connect_failure(self) -> None:
+        """Nobody listened at ``address``."""
+
+
+class ServerDestination:
+    """A server of the configuration."""
+
+    host = None
+
+    def __init__(self, server: ManagedServer) -> None:
+        self.name = server.spec.name
+        self.handling = handling_of(server.spec)
+        self._server = server
+
+    @property
+    def port(self) -> int:
+        """See ``Destination``."""
+        return int(self._server.arguments["port"])
+
+    @property
+    def address(self) -> Address | None:
+        """See ``Destination``."""
+        return self._server.address
+
+    async def locate(self) -> Address:
+        """See ``Destination``."""
+        return await self._server.ensure_ready()
+
+    def headers_override(self) -> Mapping[str, str]:
+        """See ``Destination``.
+
+        Raises:
+            ServerMisconfigured: the option's callable failed, or gave something else than strings.
+        """
+        override = self._server.spec.request_headers_override
+        if not override:
+            return {}
+        try:
+            fields = realize(override, self._server.arguments)
+            return {str(name): str(value) for name, value in (fields or {}).items()}
+        except Exception as error:
+            raise ServerMisconfigured(
+                f"The request_headers_override of server '{self.name}' cannot be used: {type(error).__name__}.",
+                detail=repr(error),
+            ) from error
+
+    def report_connect_failure(self) -> None:
+        """See ``Destination``."""
+        self._server.report_connect_failure()
+
+
+class AddressDestination:
+    """``/proxy/<port>`` or ``/proxy/<host>:<port>``: somebody else started what listens there.
+
+    Args:
+        host: validated name or IP literal, or None for this machine.
+        port: 1-65535.
+        handling: the same for all such routes.
+    """
+
+    def __init__(self, host: str | None, port: int, handling: Handling) -> None:
+        self.host = host
+        self.handling = handling
+        self._address = loopback(port) if host is None else TcpAddress((host,), port)
+        self.name = str(self._address)
+
+    @property
+    def port(self) -> int:
+        """See ``Destination``."""
+        return self._address.port
+
+    @property
+    def address(self) -> Address:
+        """See ``Destination``."""
+        return self._address
+
+    async def locate(self) -> Address:
+        """See ``Destination``."""
+        return self._address
+
+    def headers_override(self) -> Mapping[str, str]:
+        """See ``Destination``."""
+        return {}
+
+    def report_connect_failure(self) -> None:
+        """See ``Destination``."""
+
+
+class Nowhere(AddressDestination):
+    """The URL has the form of a route of ours, but names something that cannot exist."""
+
+    def __init__(self, error: ProxyError, handling: Handling) -> None:
+        super().__init__(None, 1, handling)
+        self.name = "nowhere"
+        self._error = error
+
+    @property
+    def address(self) -> None:  # type: ignore[override]
+        """There is none."""
+
+    async def locate(self) -> Address:
+        """Always raises."""
+        raise self._error
+
+
+def handling_of(spec: ServerSpec) -> Handling:
+    """The part of a server's configuration that concerns single requests."""
+    return Handling(
+        mappath=spec.mappath,
+        rewrite_response=spec.rewrite_response,
+        update_last_activity=spec.update_last_activity,
+        exclude_last_activity_patterns=spec.exclude_last_activity_patterns,
+        raw_socket_proxy=spec.raw_socket_proxy,
+    )

@@ -1,0 +1,273 @@
+"""The journey of one request: authorize -> ensure running -> connect -> relay -> response.
+
+``Gateway`` is what tornado drives while the request arrives; ``_serve`` is the journey. A request that may not pass leaves
+it at once, for an ordinary handler of Jupyter. Nothing of a body is kept, in either direction, except for
+``rewrite_response``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
+from tornado.iostream import StreamClosedError
+
+from ..errors import ConnectFailed, ProxyError, UpgradeRequired, UpstreamClosed, UpstreamError
+from ..relay.http import Upload, collect_body, relay_body
+from ..relay.rawsocket import Bridge
+from ..relay.upgrade import tunnel
+from ..rules.headers import requested_upgrade, serialize_head
+from ..rules.rewrite import OriginalResponse, rewrite
+from ..upstream.address import Address
+from ..upstream.connection import ResponseHead, UpstreamConnection
+from .accesslog import AccessRecord
+from .authorize import Pass, Refusal, authorize
+from .outgoing import OutgoingRequest, websocket_answer
+from .pages import render_error
+from .refusal import refuse
+from .response import ClientResponse
+from .runtime import Runtime
+
+if TYPE_CHECKING:
+    from .routes import Route
+
+#: Requests that may be sent a second time when a kept connection turns out to be closed (RFC 9110 9.2.1).
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class Gateway(HTTPMessageDelegate):
+    """Serves one request.
+
+    Args:
+        runtime: shared by all requests.
+        request: as tornado parsed it; never changed.
+        route: where it leads.
+    """
+
+    def __init__(self, runtime: Runtime, request: HTTPServerRequest, route: Route) -> None:
+        assert isinstance(request.connection, HTTP1Connection)
+        self._runtime = runtime
+        self._request = request
+        self._route = route
+        self._client = ClientResponse(request.connection, linger=runtime.limits.linger)
+        self._refusal: HTTPMessageDelegate | None = None
+        self._journey: asyncio.Task[None] | None = None
+        self._upload: Upload | None = None
+        headers = request.headers
+        self._chunked = "Transfer-Encoding" in headers
+        self._has_body = self._chunked or headers.get("Content-Length", "0") != "0"
+        self._upgrade = requested_upgrade(request.method or "", request.version, headers.get)
+
+    # ---- driven by tornado
+
+    async def headers_received(
+        self, start_line: RequestStartLine, headers: HTTPHeaders
+    ) -> None:
+        """The head is here. The body is read when this returns: once it can be passed on, or dropped."""
+        verdict = await authorize(
+            self._runtime, self._request, self._route.destination, upgrade=self._upgrade is not None
+        )
+        if isinstance(verdict, Refusal):
+            self._refusal = refuse(self._runtime, self._request, verdict, has_body=self._has_body)
+            waiting = self._refusal.headers_received(start_line, headers)
+            if waiting is not None:
+                await waiting
+            return
+        self._client.connection.set_max_body_size(sys.maxsize)
+        self._client.connection.set_close_callback(self.on_connection_close)
+        name = f"{self._request.method} for {self._route.destination.name}"
+        self._journey = asyncio.get_running_loop().create_task(self._travel(verdict), name=name)
+        self._runtime.own(self._journey)
+        if self._has_body:
+            self._client.expects_continue = headers.get("Expect", "").lower() == "100-continue"
+            await self._client.body_wanted.wait()
+
+    async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+        """A piece of the body; the next is read when this returns."""
+        if self._refusal is not None:
+            waiting = self._refusal.data_received(chunk)
+            if waiting is not None:
+                await waiting
+        elif self._upload is not None:
+            await self._upload.send(chunk)
+
+    def finish(self) -> None:
+        """The request is complete."""
+        if self._refusal is not None:
+            self._refusal.finish()
+            return
+        if self._upload is not None:
+            self._upload.end()
+        self._client.request_read.set()
+
+    def on_connection_close(self) -> None:
+        """The client has gone, before or after its request was complete."""
+        if self._refusal is not None:
+            self._refusal.on_connection_close()
+        elif self._journey is not None:
+            self._client.gone = True
+            self._journey.cancel()
+
+    # ---- the journey
+
+    async def _travel(self, verdict: Pass) -> None:
+        """Serve, and turn what goes wrong into an answer, or into a visible end of one that has begun."""
+        client = self._client
+        client.cookies = verdict.bearer.login_cookies
+        try:
+            await self._serve()
+        except ProxyError as error:
+            await self._report(error)
+        except StreamClosedError:
+            client.gone = True
+        except asyncio.CancelledError:
+            client.truncate()
+            if not client.gone:
+                raise
+        except Exception:
+            self._runtime.log.exception("Serving %s failed", self._route.destination.name)
+            await self._report(ProxyError("The proxy failed. The log of the Jupyter server has the details."))
+        finally:
+            client.body_wanted.set()
+            AccessRecord(self._request, client.status, verdict, self._runtime).write()
+
+    async def _serve(self) -> None:
+        route, client = self._route, self._client
+        destination = route.destination
+        if route.lacks_slash and self._upgrade is None and self._request.method in ("GET", "HEAD"):
+            await client.redirect(route.prefix + "/", route.query)
+            return
+        self._runtime.record_activity(destination.handling, self._request)
+
+        address = destination.address or await destination.locate()
+        if destination.handling.raw_socket_proxy:
+            await self._serve_raw_socket(address)
+            return
+
+        upstream, head, outgoing = await self._exchange(address)
+        try:
+            fields = outgoing.response_fields(head, upstream)
+            if head.status == 101:
+                stream = client.detach()
+                await tunnel(stream, upstream, serialize_head("HTTP/1.1 101 Switching Protocols", fields), self._touch)
+            elif destination.handling.rewrite_response and not _is_event_stream(head):
+                await self._rewrite(upstream, head, outgoing)
+            else:
+                await client.begin(head.status, head.reason, fields, upstream.take())
+                await relay_body(upstream, client)
+                await client.end()
+        except UpstreamError:
+            upstream.abort()
+            raise
+        finally:
+            self._release(upstream)
+
+    async def _exchange(self, address: Address) -> tuple[UpstreamConnection, ResponseHead, OutgoingRequest]:
+        """Connect, send the request, and wait for the head of the response.
+
+        A server of ours that has gone is started once more when nobody listens any longer. A request that is safe to
+        repeat is sent once more when a kept connection turns out to be closed, before any byte of a response.
+        """
+        destination, request = self._route.destination, self._request
+        repeatable = request.method in _REPEATABLE and not self._has_body
+        fresh = restarted = False
+        while True:
+            try:
+                upstream = await self._runtime.pool.acquire(address, fresh=fresh, repeatable=repeatable)
+            except ConnectFailed:
+                destination.report_connect_failure()
+                if restarted or destination.address is not None:
+                    raise
+                restarted = True
+                address = await destination.locate()
+                continue
+            try:
+                outgoing = OutgoingRequest(request, self._route, upgrade=self._upgrade, chunked=self._chunked)
+                upstream.start(outgoing.head(), method=request.method or "", upgrade=self._upgrade is not None)
+                if self._has_body:
+                    self._upload = Upload(upstream, chunked=self._chunked)
+                    self._client.body_wanted.set()
+                return upstream, await upstream.response(self._runtime.limits.response_timeout), outgoing
+            except UpstreamClosed:
+                stale = upstream.exchanges > 1 and upstream.untouched
+                upstream.abort()
+                if fresh or not (stale and repeatable):
+                    raise
+                fresh = True
+            except BaseException:
+                upstream.abort()
+                raise
+
+    async def _rewrite(self, upstream: UpstreamConnection, head: ResponseHead, outgoing: OutgoingRequest) -> None:
+        """The one case in which a response is held: ``rewrite_response`` wants all of it."""
+        handling = self._route.destination.handling
+        body = await collect_body(upstream, self._runtime.limits.rewrite_bytes)
+        response = rewrite(
+            handling.rewrite_response,
+            OriginalResponse(head.status, head.reason, outgoing.original_fields(head), body),
+            request=self._request,
+            host=self._route.destination.host or "localhost",
+            port=self._route.destination.port,
+            path=outgoing.path,
+        )
+        fields = outgoing.rewritten_fields(response, upstream)
+        await self._client.send(response.code, response.reason, fields, response.body)
+
+    async def _serve_raw_socket(self, address: Address) -> None:
+        """Websocket messages to and from a server that does not speak HTTP."""
+        client = self._client
+        if self._upgrade is None or self._upgrade.lower() != "websocket":
+            raise UpgradeRequired(f"Server '{self._route.destination.name}' takes websocket connections only.")
+        answer = websocket_answer(self._request.headers)
+        bridge = Bridge(self._touch)
+        try:
+            await bridge.connect(address)
+        except ConnectFailed:
+            self._route.destination.report_connect_failure()
+            raise
+        try:
+            stream = client.detach()
+            await bridge.run(stream, serialize_head("HTTP/1.1 101 Switching Protocols", answer + client.cookie_fields()))
+        finally:
+            bridge.abort()
+
+    # ---- private
+
+    def _release(self, upstream: UpstreamConnection) -> None:
+        """Give the connection back, if both its response and our request were complete."""
+        if self._upload is not None and not self._upload.ended:
+            self._upload.drop()
+            upstream.abort()
+        elif not upstream.complete:
+            upstream.abort()
+        else:
+            self._runtime.pool.release(upstream)
+
+    async def _report(self, error: ProxyError) -> None:
+        """Answer with an error, if the response has not begun; else end it so that the client sees it is not whole."""
+        client = self._client
+        if error.detail:
+            self._runtime.log.warning("%s: %s (%s)", self._route.destination.name, error.message, error.detail)
+        if client.started:
+            client.truncate()
+            return
+        fields, body = render_error(error, self._request.method or "", self._request.headers.get)
+        try:
+            await client.send(error.status, "", fields, b"" if self._request.method == "HEAD" else body)
+        except (StreamClosedError, asyncio.CancelledError):
+            client.gone = True
+
+    def _touch(self) -> None:
+        """Bytes came through an upgraded connection: that counts as activity, too; told at most once a second."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._client.next_touch:
+            self._client.next_touch = now + 1.0
+            self._runtime.record_activity(self._route.destination.handling, self._request)
+
+
+def _is_event_stream(head: ResponseHead) -> bool:
+    """Server-sent events never end, so they are relayed and not rewritten."""
+    return (head.get("content-type") or "").lower().startswith("text/event-stream")

@@ -1,0 +1,120 @@
+"""The request as the origin server gets it, and the fields of its response as the client gets them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+
+from ..errors import RequestRefused, ServerMisconfigured
+from ..rules.fields import Fields
+from ..rules.headers import Forwarding, Pairs, build_request_fields, build_response_fields, serialize_head
+from ..rules.paths import join_target, map_path, rewrite_location
+from ..rules.rewrite import RewritableResponse
+from ..rules.websocket import accept_key
+from ..upstream.connection import ResponseHead, UpstreamConnection
+
+if TYPE_CHECKING:
+    from .routes import Route
+
+
+class OutgoingRequest:
+    """A new request, made from the client's; that one is never changed.
+
+    Args:
+        request: the client's.
+        route: where it leads.
+        upgrade: the protocol it asks for.
+        chunked: its body comes in chunks.
+
+    Attributes:
+        path: after the prefix and after ``mappath``.
+
+    Raises:
+        ServerMisconfigured: an option of the server gave something that cannot be sent.
+    """
+
+    def __init__(self, request: HTTPServerRequest, route: Route, *, upgrade: str | None, chunked: bool) -> None:
+        destination = route.destination
+        self._route = route
+        self._method = request.method or ""
+        self.path, query = map_path(
+            destination.handling.mappath, route.path or "/", route.query, server=destination.name
+        )
+        self._target = join_target(route.prefix + self.path if route.absolute else self.path, query)
+        if route.absolute and not route.path and not destination.handling.mappath:
+            self._target = join_target(route.prefix, query)  # as it was written
+        self._fields = build_request_fields(
+            request.headers.get_all(),
+            forwarding=Forwarding(
+                client=request.remote_ip or "",
+                protocol=request.protocol,
+                host=request.host,
+                prefix=None if route.absolute else route.prefix,
+            ),
+            upgrade=upgrade,
+            chunked=chunked,
+            overrides=destination.headers_override(),
+        )
+
+    def head(self) -> bytes:
+        """Request line and fields, serialized.
+
+        Raises:
+            ServerMisconfigured: a field of ``request_headers_override`` cannot be sent.
+        """
+        try:
+            return serialize_head(f"{self._method} {self._target} HTTP/1.1", self._fields)
+        except ValueError as error:
+            raise ServerMisconfigured(
+                f"A field in request_headers_override of server '{self._route.destination.name}' cannot be sent: {error}."
+            ) from error
+
+    def response_fields(self, head: ResponseHead, upstream: UpstreamConnection) -> Pairs:
+        """What the client gets of the response's fields."""
+        return build_response_fields(
+            head.fields, rewrite_location=lambda url: self._outside(url, upstream), upgrade=head.status == 101
+        )
+
+    def original_fields(self, head: ResponseHead) -> Fields:
+        """The response's fields as ``rewrite_response`` functions see them: URLs are still the origin server's."""
+        return Fields.of_parsed(build_response_fields(head.fields))
+
+    def rewritten_fields(self, response: RewritableResponse, upstream: UpstreamConnection) -> Pairs:
+        """The fields that ``rewrite_response`` left, with URLs as they are outside and the length of the new body."""
+        fields = build_response_fields(
+            response.headers.get_all(), rewrite_location=lambda url: self._outside(url, upstream)
+        )
+        if response.code not in (204, 304) and self._method != "HEAD":
+            fields.append(("Content-Length", str(len(response.body))))
+        return fields
+
+    def _outside(self, url: str, upstream: UpstreamConnection) -> str:
+        host = next((value for name, value in self._fields if name.lower() == "host"), "")
+        authorities = {host.lower(), upstream.peer, str(upstream.address).lower()}
+        if self._route.destination.host is None and upstream.peer:
+            authorities.add("localhost:" + upstream.peer.rpartition(":")[2])
+        return rewrite_location(
+            url, prefix=self._route.prefix, authorities=authorities, absolute=self._route.absolute
+        )
+
+
+def websocket_answer(headers: HTTPHeaders) -> Pairs:
+    """Accept a websocket ourselves (RFC 6455 4.2.2), for a server that does not speak HTTP.
+
+    The first subprotocol that the client offers is agreed to: all that matters is that bytes pass.
+
+    Raises:
+        RequestRefused: the handshake is malformed.
+    """
+    if headers.get("Sec-WebSocket-Version") != "13":
+        raise RequestRefused("Only version 13 of the websocket protocol is spoken here.")
+    try:
+        accept = accept_key(headers.get("Sec-WebSocket-Key") or "")
+    except ValueError as error:
+        raise RequestRefused(f"The websocket handshake is malformed: {error}.") from None
+    answer = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)]
+    offered = [word.strip() for word in headers.get("Sec-WebSocket-Protocol", "").split(",") if word.strip()]
+    if offered:
+        answer.append(("Sec-WebSocket-Protocol", offered[0]))
+    return answer

@@ -1,0 +1,101 @@
+"""The URL table: from a request target to a route.
+
+One rule in the application's router leads here. Looking a server up is one dictionary access, so that a hundred
+configured servers cost a request no more than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.routing import Router
+
+from ..errors import RequestRefused
+from ..rules.paths import parse_proxy_path, split_target
+from .destinations import AddressDestination, Destination, Handling, Nowhere
+from .gateway import Gateway
+from .runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Route:
+    """A request target, taken apart; all parts are as the client sent them.
+
+    Args:
+        destination: who answers.
+        prefix: public path of the destination, without trailing slash.
+        path: what follows the prefix; "" or begins with "/".
+        query: None without "?".
+        absolute: the destination sees ``prefix + path`` instead of ``path``.
+    """
+
+    destination: Destination
+    prefix: str
+    path: str
+    query: str | None
+    absolute: bool
+
+    @property
+    def lacks_slash(self) -> bool:
+        """Whether relative links of the application's first page would go astray. (With full paths that is its affair.)"""
+        return self.path == ""
+
+
+class RouteTable(Router):
+    """Finds the route of a request, or leaves the request to other rules.
+
+    Args:
+        runtime: shared by all requests.
+        servers: by name: destination and ``absolute_url``.
+        proxied: how ``/proxy/...`` requests are passed on.
+    """
+
+    #: Jupyter Server looks through the methods of every target for missing authentication. There are none here: the
+    #: gateway authorizes every request itself, before anything else.
+    SUPPORTED_METHODS = ()
+
+    def __init__(
+        self, runtime: Runtime, servers: Mapping[str, tuple[Destination, bool]], proxied: Handling
+    ) -> None:
+        self._runtime = runtime
+        self._base_url = runtime.base_url
+        self._servers = dict(servers)
+        self._nested = sorted((name for name in servers if "/" in name), key=len, reverse=True)
+        self._proxied = proxied
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
+        """Called by tornado when the head of a request has arrived; None passes it to the next rule."""
+        route = self.match(request.uri or "")
+        return None if route is None else Gateway(self._runtime, request, route)
+
+    def match(self, target: str) -> Route | None:
+        """The route of a request target, or None when it is not ours."""
+        if not target.startswith(self._base_url):
+            return None
+        path, query = split_target(target)
+        rest = path[len(self._base_url) :]
+        name, slash, tail = rest.partition("/")
+        found = self._servers.get(name)
+        if found is not None:
+            destination, absolute = found
+            return Route(destination, self._base_url + name, slash + tail, query, absolute)
+        for name in self._nested:
+            if rest == name or rest.startswith(name + "/"):
+                destination, absolute = self._servers[name]
+                return Route(destination, self._base_url + name, rest[len(name) :], query, absolute)
+        if name == "proxy" and slash:
+            return self._match_address(rest, query)
+        return None
+
+    def _match_address(self, rest: str, query: str | None) -> Route | None:
+        try:
+            parts = parse_proxy_path(rest)
+        except RequestRefused as error:
+            return Route(Nowhere(error, self._proxied), self._base_url + "proxy", "/", query, False)
+        if parts is None:
+            return None
+        destination = AddressDestination(parts.host, parts.port, self._proxied)
+        return Route(destination, self._base_url + parts.prefix, parts.path, query, parts.absolute)
