@@ -1,0 +1,83 @@
+# Everything a contributor runs. `make` alone lists it. Nothing has to be installed by hand except Python itself:
+# the targets make their own environment in .venv, and install again only when pyproject.toml has changed.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+
+SOURCES := jupyter_server_proxy tests demo conftest.py
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-unit test-integration lint types imports format hooks changelog dist clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- see it
+
+demo: $(VENV)/.demo ## open JupyterLab with six demo applications (DEMO_ARGS="--no-browser --port 0")
+	$(BIN)/jupyter lab --config=demo/jupyter_server_config.py $(DEMO_ARGS)
+
+# ---- check it
+
+test: lint types imports test-unit test-integration ## all checks and all tests: what CI runs
+
+test-unit: $(VENV)/.test ## the unit tests: seconds, no sockets, no processes
+	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+test-integration: $(VENV)/.apps ## real Jupyter servers with real children, Streamlit and Panel among them
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration $(PYTEST_ARGS)
+
+lint: $(VENV)/.test ## style and likely bugs
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(VENV)/.test ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.test ## the import direction that docs/architecture.md describes
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.test ## let ruff repair what it can
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+# ---- develop and release
+
+hooks: $(VENV)/.dev ## run the linters before each commit
+	$(BIN)/pre-commit install
+
+changelog: $(VENV)/.dev ## show what the next release's part of CHANGELOG.md would be
+	$(BIN)/towncrier build --draft --version "$$($(BIN)/python -c 'import jupyter_server_proxy as p; print(p.__version__)')"
+
+dist: $(VENV)/bin/python ## build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## remove the environment and what was built
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# ---- the environment: one venv, to which each stamp adds what its targets need
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+
+$(VENV)/.test: pyproject.toml $(VENV)/bin/python
+	$(INSTALL) '.[test,lint]'
+	@touch $@
+
+$(VENV)/.apps: $(VENV)/.test
+	$(INSTALL) '.[test,lint,test-apps]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(INSTALL) '.[dev]'
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml $(VENV)/bin/python
+	$(INSTALL) '.[demo]'
+	@touch $@
