@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import enum
 import hashlib
 from dataclasses import dataclass
@@ -54,10 +53,11 @@ def accept_key(key: str) -> str:
         ValueError: the key is not the base64 form of 16 bytes.
     """
     try:
-        if len(base64.b64decode(key, validate=True)) != 16:
-            raise ValueError("Sec-WebSocket-Key does not hold 16 bytes")
-    except binascii.Error:
+        size = len(base64.b64decode(key, validate=True))
+    except ValueError:
         raise ValueError("Sec-WebSocket-Key is not base64") from None
+    if size != 16:
+        raise ValueError("Sec-WebSocket-Key does not hold 16 bytes")
     return base64.b64encode(hashlib.sha1(f"{key}{_GUID}".encode("ascii"), usedforsecurity=False).digest()).decode("ascii")
 
 

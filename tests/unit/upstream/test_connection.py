@@ -1,0 +1,260 @@
+"""One exchange, against a transport that only records: H3, H8, H11, H14, H15, H16."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_server_proxy.errors import UpstreamClosed, UpstreamError, UpstreamProtocolError, UpstreamTimeout
+from jupyter_server_proxy.upstream import connection as module
+from jupyter_server_proxy.upstream.address import loopback
+from jupyter_server_proxy.upstream.connection import UpstreamConnection
+
+
+class RecordingTransport(asyncio.Transport):
+    """Remembers what was asked of it."""
+
+    def __init__(self, protocol: asyncio.Protocol) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self.written = b""
+        self.paused = False
+        self.closed = False
+
+    def write(self, data) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def set_protocol(self, protocol) -> None:
+        self.protocol = protocol
+
+
+def connected() -> UpstreamConnection:
+    connection = UpstreamConnection(loopback(8000))
+    connection.connection_made(RecordingTransport(connection))
+    return connection
+
+
+def exchange(*pieces: bytes, method: str = "GET", upgrade: bool = False, end: bool = False):
+    """Give the pieces as the response; returns the connection, and (status, body) or the error."""
+
+    async def run():
+        connection = connected()
+        connection.start(b"request", method=method, upgrade=upgrade)
+        for piece in pieces:
+            if not connection.transport.is_closing():
+                connection.data_received(piece)
+        if end:
+            connection.connection_lost(None)
+        try:
+            head = await connection.response(0.05)
+            body = b""
+            if head.status != 101:
+                while data := await asyncio.wait_for(connection.read(), 0.05):
+                    body += data
+            return connection, (head, body)
+        except (UpstreamError, asyncio.TimeoutError) as error:
+            return connection, error
+
+    return asyncio.run(run())
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def test_length() -> None:
+    connection, (head, body) = exchange(OK + b"Content-Length: 3\r\nX-A: b\r\nx-a: c\r\n\r\nabc")
+    assert (head.status, head.reason, body) == (200, "OK", b"abc")
+    assert head.fields == [("Content-Length", "3"), ("X-A", "b"), ("x-a", "c")]
+    assert head.get("x-a") == "b"
+    assert connection.reusable
+
+
+def test_h14_chunked_with_trailers_that_are_not_passed_on() -> None:
+    connection, (head, body) = exchange(
+        OK + b"Transfer-Encoding: chunked\r\n\r\n3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n"
+    )
+    assert body == b"abcde"
+    assert head.get("x-trailer") is None
+    assert connection.reusable
+
+
+def test_until_close() -> None:
+    connection, (_, body) = exchange(b"HTTP/1.0 200 OK\r\n\r\nall", b" of it", end=True)
+    assert body == b"all of it"
+    assert not connection.reusable
+
+
+def test_h11_head_has_a_length_but_no_body() -> None:
+    connection, (head, body) = exchange(OK + b"Content-Length: 3\r\n\r\n", method="HEAD")
+    assert (head.get("content-length"), body) == ("3", b"")
+    assert connection.reusable
+
+
+def test_a_body_after_head_spoils_only_the_connection() -> None:
+    connection, (_, body) = exchange(OK + b"Content-Length: 3\r\n\r\nabc", method="HEAD")
+    assert body == b""
+    assert not connection.reusable
+    assert connection.transport.is_closing()
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_statuses_without_body(status: bytes) -> None:
+    connection, (_, body) = exchange(b"HTTP/1.1 " + status + b"\r\nETag: x\r\n\r\n")
+    assert body == b""
+    assert connection.reusable
+
+
+def test_h15_interim_responses_do_not_bleed_into_the_final_one() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\nX-Interim: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    _, (head, body) = exchange(interim + OK + b"Content-Length: 2\r\n\r\nhi")
+    assert (head.status, body) == (200, b"hi")
+    assert head.fields == [("Content-Length", "2")]
+    assert head.reason == "OK"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        OK + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+        OK + b"X: a\r\n b\r\n\r\n",
+        OK + b"X: a\0b\r\n\r\n",
+        OK + b"Content-Length : 3\r\n\r\nabc",
+        b"SSH-2.0-OpenSSH_9\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+    ],
+)
+def test_h3_h16_broken_responses_are_errors_and_end_the_connection(response: bytes) -> None:
+    connection, error = exchange(response)
+    assert isinstance(error, UpstreamProtocolError)
+    assert error.status == 502
+    assert connection.transport.is_closing()
+    assert not connection.reusable
+
+
+@pytest.mark.parametrize(
+    "response", [b"", b"HTTP/1.1 2", OK + b"Content-Length: 5\r\n\r\nab", OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"]
+)
+def test_h8_an_early_end_is_an_error(response: bytes) -> None:
+    connection, error = exchange(response, end=True) if response else exchange(end=True)
+    assert isinstance(error, UpstreamClosed)
+    assert connection.untouched == (response == b"")
+
+
+def test_no_answer_in_time() -> None:
+    connection, error = exchange(b"HTTP/1.1 200")
+    assert isinstance(error, UpstreamTimeout)
+    assert error.status == 504
+    assert connection.transport.is_closing()
+
+
+def test_a_head_without_end_is_refused() -> None:
+    _, error = exchange(OK + b"X: " + b"y" * module.MAX_HEAD)
+    assert isinstance(error, UpstreamProtocolError)
+    assert "more than" in error.message
+
+
+def test_a_second_response_spoils_only_the_connection() -> None:
+    connection, (_, body) = exchange(OK + b"Content-Length: 1\r\n\r\na" + OK + b"Content-Length: 1\r\n\r\nb")
+    assert body == b"a"
+    assert not connection.reusable
+
+
+def test_unasked_bytes_end_an_idle_connection() -> None:
+    connection = connected()
+    connection.data_received(OK)
+    assert connection.transport.is_closing()
+    with pytest.raises(UpstreamError):
+        connection.start(b"", method="GET")
+
+
+def test_connection_close_is_respected() -> None:
+    connection, (_, body) = exchange(OK + b"Connection: close\r\nContent-Length: 1\r\n\r\na")
+    assert body == b"a"
+    assert not connection.reusable
+
+
+def test_bytes_behind_a_101_go_to_the_next_protocol() -> None:
+    received = []
+
+    class Next(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            received.append(data)
+
+    connection, (head, _) = exchange(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nfirst", upgrade=True
+    )
+    assert head.status == 101
+    assert connection.transport.paused
+    connection.take_over(Next())
+    assert received == [b"first"]
+    assert not connection.transport.paused
+
+
+def test_h5_a_reader_that_does_not_come_stops_the_socket() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"", method="GET")
+        size = module.READ_HIGH + 1
+        connection.data_received(OK + b"Content-Length: %d\r\n\r\n" % (size + 1) + b"x" * size)
+        assert connection.transport.paused
+        assert len(await connection.read()) == size
+        assert not connection.transport.paused
+
+    asyncio.run(run())
+
+
+def test_sending_waits_while_the_socket_is_full() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"head", method="POST")
+        connection.pause_writing()
+        sending = asyncio.ensure_future(connection.send(b"body"))
+        await asyncio.sleep(0)
+        assert not sending.done()
+        connection.resume_writing()
+        await sending
+        assert connection.transport.written == b"headbody"
+        connection.pause_writing()
+        sending = asyncio.ensure_future(connection.send(b"more"))
+        await asyncio.sleep(0)
+        connection.connection_lost(ConnectionResetError())
+        with pytest.raises(UpstreamClosed):
+            await sending
+
+    asyncio.run(run())
+
+
+@given(st.lists(st.integers(1, 7), max_size=80))
+def test_any_segmentation_gives_the_same_response(sizes: list[int]) -> None:
+    data = (
+        b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Set-Cookie: a\r\nSet-Cookie: b\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3\r\nabc\r\nA;x\r\n0123456789\r\n0\r\nT: 1\r\n\r\n"
+    )
+    pieces, rest = [], data
+    for size in sizes:
+        piece, rest = rest[:size], rest[size:]
+        if piece:
+            pieces.append(piece)
+    connection, (head, body) = exchange(*pieces, *([rest] if rest else []))
+    assert (head.status, head.reason, body) == (200, "OK", b"abc0123456789")
+    assert head.fields[:2] == [("Set-Cookie", "a"), ("Set-Cookie", "b")]
+    assert connection.reusable

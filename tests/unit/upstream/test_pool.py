@@ -1,0 +1,134 @@
+"""Which connections are kept, and for which requests: H18."""
+
+from __future__ import annotations
+
+import asyncio
+
+from jupyter_server_proxy.upstream import pool as module
+from jupyter_server_proxy.upstream.address import loopback
+from jupyter_server_proxy.upstream.pool import Pool
+
+ADDRESS = loopback(8000)
+
+
+class FakeConnection:
+    """As much of an ``UpstreamConnection`` as the pool uses."""
+
+    def __init__(self, address) -> None:
+        self.address = address
+        self.reusable = True
+        self.closed = False
+        self.idle_since = 0.0
+
+    def rest(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+
+def in_loop(test):
+    """Run an asynchronous test with a pool of fake connections."""
+
+    def run() -> None:
+        async def inside() -> None:
+            async def connect(address):
+                return FakeConnection(address)
+
+            pool = Pool(connect)
+            try:
+                await test(pool)
+            finally:
+                pool.close()
+
+        asyncio.run(inside())
+
+    run.__name__ = test.__name__
+    return run
+
+
+@in_loop
+async def test_the_one_used_last_comes_first(pool: Pool) -> None:
+    first, second = await pool.acquire(ADDRESS), await pool.acquire(ADDRESS)
+    pool.release(first)
+    pool.release(second)
+    assert await pool.acquire(ADDRESS) is second
+    assert await pool.acquire(ADDRESS) is first
+    assert pool.idle_count() == 0
+
+
+@in_loop
+async def test_fresh_means_new(pool: Pool) -> None:
+    first = await pool.acquire(ADDRESS)
+    pool.release(first)
+    assert await pool.acquire(ADDRESS, fresh=True) is not first
+
+
+@in_loop
+async def test_addresses_are_apart(pool: Pool) -> None:
+    pool.release(await pool.acquire(ADDRESS))
+    assert (await pool.acquire(loopback(8001))).address == loopback(8001)
+    assert pool.idle_count(ADDRESS) == 1
+
+
+@in_loop
+async def test_spoilt_connections_are_closed(pool: Pool) -> None:
+    connection = await pool.acquire(ADDRESS)
+    connection.reusable = False
+    pool.release(connection)
+    assert connection.closed
+    assert pool.idle_count() == 0
+
+
+@in_loop
+async def test_one_that_the_backend_closed_meanwhile_is_not_given_out(pool: Pool) -> None:
+    connection = await pool.acquire(ADDRESS)
+    pool.release(connection)
+    connection.reusable = False
+    assert await pool.acquire(ADDRESS) is not connection
+    assert connection.closed
+
+
+@in_loop
+async def test_h18_what_must_not_be_repeated_gets_a_young_connection(pool: Pool) -> None:
+    connection = await pool.acquire(ADDRESS)
+    pool.release(connection)
+    connection.idle_since -= module.FRESH_ENOUGH
+    other = await pool.acquire(ADDRESS, repeatable=False)
+    assert other is not connection
+    pool.release(other)
+    assert await pool.acquire(ADDRESS, repeatable=False) is other
+
+
+@in_loop
+async def test_bounded(pool: Pool) -> None:
+    connections = [await pool.acquire(ADDRESS) for _ in range(module.MAX_IDLE + 2)]
+    for connection in connections:
+        pool.release(connection)
+    assert pool.idle_count() == module.MAX_IDLE
+    assert [c.closed for c in connections] == [True, True] + [False] * module.MAX_IDLE
+
+
+@in_loop
+async def test_old_ones_are_swept(pool: Pool) -> None:
+    old, young = await pool.acquire(ADDRESS), await pool.acquire(ADDRESS)
+    pool.release(old)
+    pool.release(young)
+    old.idle_since -= module.IDLE_TIMEOUT
+    pool._sweep()
+    assert (old.closed, young.closed) == (True, False)
+    young.idle_since -= module.IDLE_TIMEOUT
+    pool._sweep()
+    assert pool.idle_count() == 0
+    assert pool._sweeper is None
+
+
+@in_loop
+async def test_drop_closes_what_is_idle(pool: Pool) -> None:
+    connection = await pool.acquire(ADDRESS)
+    pool.release(connection)
+    pool.drop(ADDRESS)
+    pool.drop(ADDRESS)
+    assert connection.closed
