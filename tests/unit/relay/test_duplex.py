@@ -1,0 +1,225 @@
+"""Two ends joined, on transports that only record: W3, W9."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from jupyter_server_proxy.relay import duplex as module
+from jupyter_server_proxy.relay.duplex import Duplex, End
+from jupyter_server_proxy.relay.rawsocket import MessageEnd, SocketEnd
+from jupyter_server_proxy.rules.websocket import Opcode, apply_mask, encode_close, encode_frame
+
+MASK = b"\x0a\x0b\x0c\x0d"
+
+
+class RecordingTransport(asyncio.Transport):
+    """Remembers what was asked of it, in order."""
+
+    def __init__(self, *, half_close: bool = True) -> None:
+        super().__init__()
+        self.sent = b""
+        self.said: list[str] = []
+        self._half_close = half_close
+
+    def write(self, data) -> None:
+        self.sent += data
+
+    def can_write_eof(self) -> bool:
+        return self._half_close
+
+    def write_eof(self) -> None:
+        self.said.append("eof")
+
+    def pause_reading(self) -> None:
+        self.said.append("pause")
+
+    def resume_reading(self) -> None:
+        self.said.append("resume")
+
+    def is_closing(self) -> bool:
+        return "close" in self.said or "abort" in self.said
+
+    def close(self) -> None:
+        self.said.append("close")
+
+    def abort(self) -> None:
+        self.said.append("abort")
+
+
+def frame(opcode: Opcode, payload: bytes = b"") -> bytes:
+    """A client's masked frame of less than 126 bytes."""
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + MASK + apply_mask(payload, MASK)
+
+
+def join(client_class=End, server_class=End, **options):
+    """A duplex on recording transports; call inside a running loop."""
+    duplex = Duplex()
+    client, server = client_class(duplex), server_class(duplex)
+    duplex.join(client, server)
+    client.connection_made(RecordingTransport(**options))
+    server.connection_made(RecordingTransport())
+    if isinstance(server, SocketEnd):
+        server.client_connected()
+        server.transport.said.clear()
+    return duplex, client, server
+
+
+async def test_bytes_pass_both_ways() -> None:
+    _, client, server = join()
+    client.data_received(b"question")
+    server.data_received(b"answer")
+    assert (server.transport.sent, client.transport.sent) == (b"question", b"answer")
+
+
+async def test_w3_a_full_buffer_stops_the_other_side() -> None:
+    _, client, server = join()
+    server.pause_writing()
+    assert client.transport.said == ["pause"]
+    server.resume_writing()
+    assert client.transport.said == ["pause", "resume"]
+    client.pause_writing()
+    assert server.transport.said == ["pause"]
+
+
+async def test_w9_half_close() -> None:
+    duplex, client, server = join()
+    assert client.eof_received() is True
+    assert server.transport.said == ["eof"]
+    server.data_received(b"still comes")
+    assert client.transport.sent == b"still comes"
+    server.eof_received()
+    assert client.transport.said == ["eof", "close"]
+    assert server.transport.said == ["eof", "close"]
+    client.connection_lost(None)
+    server.connection_lost(None)
+    await duplex.run()
+
+
+async def test_tls_is_closed_where_it_cannot_be_half_closed() -> None:
+    _, client, server = join(half_close=False)
+    server.eof_received()
+    assert client.transport.said == ["close"]
+
+
+async def test_an_orderly_end_flushes_and_a_reset_resets() -> None:
+    _, client, server = join()
+    client.connection_lost(None)
+    assert server.transport.said == ["close"]
+    _, client, server = join()
+    server.connection_lost(ConnectionResetError())
+    assert client.transport.said == ["abort"]
+
+
+async def test_run_ends_when_both_ends_are_lost_and_resets_when_cancelled() -> None:
+    duplex, client, server = join()
+    running = asyncio.ensure_future(duplex.run())
+    client.connection_lost(None)
+    await asyncio.sleep(0)
+    assert not running.done()
+    server.connection_lost(None)
+    await running
+    duplex, client, server = join()
+    running = asyncio.ensure_future(duplex.run())
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert client.transport.said == server.transport.said == ["abort"]
+
+
+async def test_a_half_closed_connection_does_not_stay_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HALF_CLOSED_TIMEOUT", 0.0)
+    _, client, server = join()
+    client.eof_received()
+    while "abort" not in server.transport.said:
+        await asyncio.sleep(0)
+    assert client.transport.said == ["abort"]
+
+
+async def test_greeting_and_early_bytes() -> None:
+    duplex = Duplex()
+    client, server = End(duplex), End(duplex)
+    duplex.join(client, server)
+    server.connection_made(RecordingTransport())
+    client.greeting, client.early = b"101", b"early"
+    client.connection_made(RecordingTransport())
+    assert (client.transport.sent, server.transport.sent) == (b"101", b"early")
+
+
+async def test_client_data_is_noticed_and_server_data_is_not() -> None:
+    noticed = []
+    duplex = Duplex(lambda: noticed.append(1))
+    client, server = End(duplex), End(duplex)
+    duplex.join(client, server)
+    client.connection_made(RecordingTransport())
+    server.connection_made(RecordingTransport())
+    server.data_received(b"x")
+    assert not noticed
+    client.data_received(b"x")
+    assert noticed == [1]
+
+
+# ---- raw sockets
+
+
+async def test_w9_messages_become_a_stream_and_back() -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    client.data_received(frame(Opcode.TEXT, "é".encode()) + frame(Opcode.BINARY, b"\xff")[:3])
+    client.data_received(frame(Opcode.BINARY, b"\xff")[3:])
+    assert server.transport.sent == "é".encode() + b"\xff"
+    server.data_received(b"answer")
+    assert client.transport.sent == encode_frame(Opcode.BINARY, b"answer")
+
+
+async def test_w5_one_pong_for_a_ping() -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    client.data_received(frame(Opcode.PING, b"x"))
+    assert client.transport.sent == encode_frame(Opcode.PONG, b"x")
+    assert server.transport.sent == b""
+
+
+async def test_w9_close_flushes_what_came_before() -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    client.data_received(frame(Opcode.BINARY, b"last") + frame(Opcode.CLOSE, b"\x03\xe9bye") + frame(Opcode.BINARY, b"no"))
+    assert server.transport.sent == b"last"
+    assert server.transport.said == ["eof"]
+    assert client.transport.sent == encode_frame(Opcode.CLOSE, b"\x03\xe9")
+    assert client.transport.said == ["close"]
+    client.data_received(frame(Opcode.BINARY, b"no"))
+    assert server.transport.sent == b"last"
+
+
+async def test_w9_the_end_of_the_stream_closes_the_websocket() -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    server.data_received(b"last")
+    server.eof_received()
+    server.data_received(b"")
+    assert client.transport.sent == encode_frame(Opcode.BINARY, b"last") + encode_close(1000)
+    assert client.transport.said == []  # the client gets time to answer
+    client.data_received(frame(Opcode.BINARY, b"on its way") + frame(Opcode.CLOSE, b"\x03\xe8"))
+    assert server.transport.sent == b"on its way"
+    assert client.transport.said[0] == "close"
+    client.connection_lost(None)
+
+
+async def test_w9_unmasked_frames_are_refused() -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    client.data_received(encode_frame(Opcode.BINARY, b"x"))
+    assert client.transport.sent[2:4] == (1002).to_bytes(2, "big")
+    assert server.transport.sent == b""
+    assert client.transport.said == ["close"]
+
+
+async def test_what_the_server_says_first_is_kept_for_the_client() -> None:
+    duplex = Duplex()
+    client, server = MessageEnd(duplex), SocketEnd(duplex)
+    duplex.join(client, server)
+    server.connection_made(RecordingTransport())
+    server.data_received(b"RFB 003.008\n")
+    server.eof_received()
+    client.connection_made(RecordingTransport())
+    server.client_connected()
+    assert client.transport.sent == encode_frame(Opcode.BINARY, b"RFB 003.008\n") + encode_close(1000)
+    client.connection_lost(None)
