@@ -11,9 +11,9 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:
     """Wait until Jupyter has printed its addresses, then print ours."""
-    address = serverapp.connection_url + "demo-files/"
 
     def welcome() -> None:
+        address = serverapp.connection_url + "demo-files/"  # with --port 0 it is known only now
         serverapp.log.info("\n    The demo begins at %s\n    (log in by one of the addresses above first)\n", address)
 
     serverapp.io_loop.call_later(1.0, welcome)
