@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ProxyError, ServerMisconfigured
 from ..rules.spec import AskingCallable, ServerSpec
 from ..rules.template import realize
-from ..supervise.server import ManagedServer
 from ..upstream.address import Address, TcpAddress, loopback
+
+if TYPE_CHECKING:
+    from ..supervise.server import ManagedServer
 
 
 @dataclass(frozen=True)

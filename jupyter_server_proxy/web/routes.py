@@ -82,10 +82,10 @@ class RouteTable(Router):
         if found is not None:
             destination, absolute = found
             return Route(destination, self._base_url + name, slash + tail, query, absolute)
-        for name in self._nested:
-            if rest == name or rest.startswith(name + "/"):
-                destination, absolute = self._servers[name]
-                return Route(destination, self._base_url + name, rest[len(name) :], query, absolute)
+        for nested in self._nested:
+            if rest == nested or rest.startswith(nested + "/"):
+                destination, absolute = self._servers[nested]
+                return Route(destination, self._base_url + nested, rest[len(nested) :], query, absolute)
         if name == "proxy" and slash:
             return self._match_address(rest, query)
         return None

@@ -7,15 +7,17 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
 from ..rules.activity import counts_as_activity
-from ..supervise.server import Supervisor
 from ..upstream.pool import Pool
 from .destinations import Handling
+
+if TYPE_CHECKING:
+    from ..supervise.server import Supervisor
 
 HostAllowlist = Sequence[str] | Callable[..., Any]
 
