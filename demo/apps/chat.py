@@ -40,6 +40,7 @@ class Member(WebSocketHandler):
 
     def open(self, *_: str) -> None:
         self.room.members.add(self)
+        self.room.tell("clock", time=time.strftime("%H:%M:%S"), members=len(self.room.members))
 
     def on_message(self, message: str | bytes) -> None:
         text = message if isinstance(message, str) else f"{len(message)} bytes"

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import html
 import os
+import re
 import time
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def row(name: str, value: str) -> str:
 class Inspect(RequestHandler):
     def get(self, _path: str) -> None:
         fields = "".join(row(name, value) for name, value in self.request.headers.get_all())
-        start = html.escape(f"{self.request.method} {self.request.uri} {self.request.version}")
+        target = re.sub(r"([?&]token=)[^&]+", r"\1(hidden)", self.request.uri or "")
+        start = html.escape(f"{self.request.method} {target} {self.request.version}")
         self.finish(PAGE.replace("START-LINE", start).replace("FIELDS", fields))
 
 
