@@ -58,7 +58,9 @@ def accept_key(key: str) -> str:
         raise ValueError("Sec-WebSocket-Key is not base64") from None
     if size != 16:
         raise ValueError("Sec-WebSocket-Key does not hold 16 bytes")
-    return base64.b64encode(hashlib.sha1(f"{key}{_GUID}".encode("ascii"), usedforsecurity=False).digest()).decode("ascii")
+    return base64.b64encode(hashlib.sha1(f"{key}{_GUID}".encode("ascii"), usedforsecurity=False).digest()).decode(
+        "ascii"
+    )
 
 
 def encode_frame(opcode: Opcode, payload: bytes) -> bytes:

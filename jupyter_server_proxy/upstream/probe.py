@@ -6,7 +6,9 @@ from ..errors import ProxyError
 from .address import Address
 from .dial import open_connection
 
-_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: jupyter-server-proxy\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+_REQUEST = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: jupyter-server-proxy\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+)
 
 
 async def answers_http(address: Address, timeout: float) -> bool:

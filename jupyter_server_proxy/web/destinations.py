@@ -64,7 +64,7 @@ class Destination(Protocol):
 class ServerDestination:
     """A server of the configuration."""
 
-    host = None
+    host: str | None = None
 
     def __init__(self, server: ManagedServer) -> None:
         self.name = server.spec.name

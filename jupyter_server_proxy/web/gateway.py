@@ -63,9 +63,7 @@ class Gateway(HTTPMessageDelegate):
 
     # ---- driven by tornado
 
-    async def headers_received(
-        self, start_line: RequestStartLine, headers: HTTPHeaders
-    ) -> None:
+    async def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """The head is here. The body is read when this returns: once it can be passed on, or dropped."""
         verdict = await authorize(
             self._runtime, self._request, self._route.destination, upgrade=self._upgrade is not None
@@ -85,7 +83,7 @@ class Gateway(HTTPMessageDelegate):
             self._client.expects_continue = headers.get("Expect", "").lower() == "100-continue"
             await self._client.body_wanted.wait()
 
-    async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+    async def data_received(self, chunk: bytes) -> None:
         """A piece of the body; the next is read when this returns."""
         if self._refusal is not None:
             waiting = self._refusal.data_received(chunk)
@@ -230,7 +228,9 @@ class Gateway(HTTPMessageDelegate):
             raise
         try:
             stream = client.detach()
-            await bridge.run(stream, serialize_head("HTTP/1.1 101 Switching Protocols", answer + client.cookie_fields()))
+            await bridge.run(
+                stream, serialize_head("HTTP/1.1 101 Switching Protocols", answer + client.cookie_fields())
+            )
         finally:
             bridge.abort()
 

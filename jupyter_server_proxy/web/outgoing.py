@@ -94,9 +94,7 @@ class OutgoingRequest:
         authorities = {host.lower(), upstream.peer, str(upstream.address).lower()}
         if self._route.destination.host is None and upstream.peer:
             authorities.add("localhost:" + upstream.peer.rpartition(":")[2])
-        return rewrite_location(
-            url, prefix=self._route.prefix, authorities=authorities, absolute=self._route.absolute
-        )
+        return rewrite_location(url, prefix=self._route.prefix, authorities=authorities, absolute=self._route.absolute)
 
 
 def websocket_answer(headers: HTTPHeaders) -> Pairs:

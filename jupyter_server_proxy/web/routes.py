@@ -57,9 +57,7 @@ class RouteTable(Router):
     #: gateway authorizes every request itself, before anything else.
     SUPPORTED_METHODS = ()
 
-    def __init__(
-        self, runtime: Runtime, servers: Mapping[str, tuple[Destination, bool]], proxied: Handling
-    ) -> None:
+    def __init__(self, runtime: Runtime, servers: Mapping[str, tuple[Destination, bool]], proxied: Handling) -> None:
         self._runtime = runtime
         self._base_url = runtime.base_url
         self._servers = dict(servers)

@@ -106,7 +106,9 @@ def test_h5_two_gibibytes_down(jupyter: Jupyter, bulk_port: int, echo_port: int,
     warm_up(jupyter, echo_port)
     connection = jupyter.connect()
     with PeakMemory(jupyter.process.pid) as memory:
-        connection.request("GET", jupyter.path(f"proxy/{bulk_port}/"), headers={"Authorization": f"token {jupyter.token}"})
+        connection.request(
+            "GET", jupyter.path(f"proxy/{bulk_port}/"), headers={"Authorization": f"token {jupyter.token}"}
+        )
         response = connection.getresponse()
         assert response.getheader("Content-Length") == str(SIZE)
         value = hashlib.blake2b()

@@ -35,7 +35,18 @@ def test_host_and_port(jupyter: Jupyter, echo_port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/a%2Fb%3Fc%23d", "//x;y=1//", "/%2e%2e/z", "/%C3%A9%FF", "/a+b%2B", "/?", "/?a=%26&&b", "/x?y?z", "/~a:@!$&'()*,=-._"]
+    "target",
+    [
+        "/a%2Fb%3Fc%23d",
+        "//x;y=1//",
+        "/%2e%2e/z",
+        "/%C3%A9%FF",
+        "/a+b%2B",
+        "/?",
+        "/?a=%26&&b",
+        "/x?y?z",
+        "/~a:@!$&'()*,=-._",
+    ],
 )
 def test_h17_targets_pass_byte_for_byte(jupyter: Jupyter, echo_port: int, target: str) -> None:
     assert jupyter.get(f"proxy/{echo_port}{target}").json()["target"] == target
@@ -120,7 +131,9 @@ def test_h9_a_client_that_leaves_ends_the_request_at_the_backend(jupyter: Jupyte
     connection.endheaders()
     time.sleep(0.5)
     connection.close()
-    wait_until(lambda: jupyter.get(cancelled).json()["cancelled"] == before + 1, "the backend to see the client leave", 10)
+    wait_until(
+        lambda: jupyter.get(cancelled).json()["cancelled"] == before + 1, "the backend to see the client leave", 10
+    )
     assert " 499 GET " in jupyter.log()
 
 
@@ -190,7 +203,9 @@ def test_host_not_allowed(jupyter: Jupyter) -> None:
     assert "host_allowlist" in answer.text
 
 
-@pytest.mark.parametrize("host", ["user%40localhost", "localhost%2Fx", "localhost%00", "%6C%25ocalhost", "127.0.0.1%3A80"])
+@pytest.mark.parametrize(
+    "host", ["user%40localhost", "localhost%2Fx", "localhost%00", "%6C%25ocalhost", "127.0.0.1%3A80"]
+)
 def test_s6_hosts_that_are_none(jupyter: Jupyter, echo_port: int, host: str) -> None:
     assert jupyter.get(f"proxy/{host}:{echo_port}/").status == 400
 

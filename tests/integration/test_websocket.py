@@ -207,7 +207,8 @@ def handshake(jupyter: Jupyter, port: int, early: bytes = b"") -> socket.socket:
         sock = context.wrap_socket(sock)
     sock.sendall(
         f"GET {jupyter.path(f'proxy/{port}/x')} HTTP/1.1\r\nHost: 127.0.0.1:{jupyter.port}\r\n"
-        f"Authorization: token {jupyter.token}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: test\r\n\r\n".encode() + early
+        f"Authorization: token {jupyter.token}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: test\r\n\r\n".encode()
+        + early
     )
     head = b""
     while b"\r\n\r\n" not in head:

@@ -164,7 +164,9 @@ class WebSocket(tornado.websocket.WebSocketHandler):
 
     def open(self) -> None:
         if self.request.path.endswith("/ws-info"):
-            self.write_message(json.dumps({"target": self.request.uri, "headers": list(self.request.headers.get_all())}))
+            self.write_message(
+                json.dumps({"target": self.request.uri, "headers": list(self.request.headers.get_all())})
+            )
 
     def on_message(self, message: str | bytes) -> None:
         if message == "close":

@@ -182,7 +182,9 @@ async def test_w5_one_pong_for_a_ping() -> None:
 
 async def test_w9_close_flushes_what_came_before() -> None:
     _, client, server = join(MessageEnd, SocketEnd)
-    client.data_received(frame(Opcode.BINARY, b"last") + frame(Opcode.CLOSE, b"\x03\xe9bye") + frame(Opcode.BINARY, b"no"))
+    client.data_received(
+        frame(Opcode.BINARY, b"last") + frame(Opcode.CLOSE, b"\x03\xe9bye") + frame(Opcode.BINARY, b"no")
+    )
     assert server.transport.sent == b"last"
     assert server.transport.said == ["eof"]
     assert client.transport.sent == encode_frame(Opcode.CLOSE, b"\x03\xe9")

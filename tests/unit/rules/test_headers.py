@@ -40,7 +40,9 @@ def test_h1_hop_by_hop_fields_and_those_named_in_connection_stay() -> None:
     ]
     sent = build_request_fields(received, forwarding=FORWARDING)
     assert names(sent)[:2] == ["host", "x-public"]
-    assert not {"connection", "keep-alive", "te", "trailer", "upgrade", "x-private", "transfer-encoding"} & set(names(sent))
+    assert not {"connection", "keep-alive", "te", "trailer", "upgrade", "x-private", "transfer-encoding"} & set(
+        names(sent)
+    )
     assert names(build_response_fields(received)) == ["host", "x-public"]
 
 
@@ -76,7 +78,8 @@ def test_c7_forwarded_fields_are_ours_whatever_the_client_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "host", "port"), [("https", "a", "443"), ("http", "a", "80"), ("http", "[::1]", "80"), ("http", "[::1]:9", "9")]
+    ("protocol", "host", "port"),
+    [("https", "a", "443"), ("http", "a", "80"), ("http", "[::1]", "80"), ("http", "[::1]:9", "9")],
 )
 def test_forwarded_port(protocol: str, host: str, port: str) -> None:
     sent = build_request_fields([], forwarding=Forwarding("c", protocol, host, None))
@@ -103,7 +106,9 @@ def test_overrides_win_over_everything_but_framing() -> None:
 
 
 def test_upgrade_and_chunks_are_said_anew() -> None:
-    sent = build_request_fields([("Connection", "keep-alive, Upgrade"), ("Upgrade", "x")], forwarding=FORWARDING, upgrade="x")
+    sent = build_request_fields(
+        [("Connection", "keep-alive, Upgrade"), ("Upgrade", "x")], forwarding=FORWARDING, upgrade="x"
+    )
     assert sent[-2:] == [("Connection", "Upgrade"), ("Upgrade", "x")]
     assert build_request_fields([], forwarding=FORWARDING, chunked=True)[-1] == ("Transfer-Encoding", "chunked")
 
@@ -127,7 +132,9 @@ def test_expect_is_answered_here() -> None:
         ({"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c"}, "GET", "HTTP/1.1", None),
     ],
 )
-def test_w7_which_requests_ask_for_an_upgrade(fields: dict[str, str], method: str, version: str, expected: str | None) -> None:
+def test_w7_which_requests_ask_for_an_upgrade(
+    fields: dict[str, str], method: str, version: str, expected: str | None
+) -> None:
     assert requested_upgrade(method, version, getter(**fields)) == expected
 
 
@@ -154,7 +161,9 @@ def test_h7_repeated_fields_keep_their_order() -> None:
     ],
 )
 def test_h21_refresh(value: str, expected: str) -> None:
-    assert build_response_fields([("Refresh", value)], rewrite_location=lambda url: f"<{url}>") == [("Refresh", expected)]
+    assert build_response_fields([("Refresh", value)], rewrite_location=lambda url: f"<{url}>") == [
+        ("Refresh", expected)
+    ]
 
 
 def test_h21_location_fields() -> None:
@@ -187,4 +196,7 @@ def test_h4_no_line_breaks_and_nul_get_into_a_head(value: str) -> None:
 
 
 def test_serialized_head() -> None:
-    assert serialize_head("GET /\xff HTTP/1.1", [("A", "b"), ("C", "\xe9")]) == b"GET /\xff HTTP/1.1\r\nA: b\r\nC: \xe9\r\n\r\n"
+    assert (
+        serialize_head("GET /\xff HTTP/1.1", [("A", "b"), ("C", "\xe9")])
+        == b"GET /\xff HTTP/1.1\r\nA: b\r\nC: \xe9\r\n\r\n"
+    )

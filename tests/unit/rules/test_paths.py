@@ -43,7 +43,9 @@ def test_proxy_paths(rest: str, expected: ProxyPath) -> None:
     assert parse_proxy_path(rest) == expected
 
 
-@pytest.mark.parametrize("rest", ["proxy/", "proxy/app/", "proxy/absolute/", "proxy/absolute/x/", "proxy/:80/", "proxy/80x/", "proxy/a:b/"])
+@pytest.mark.parametrize(
+    "rest", ["proxy/", "proxy/app/", "proxy/absolute/", "proxy/absolute/x/", "proxy/:80/", "proxy/80x/", "proxy/a:b/"]
+)
 def test_other_paths_are_not_ours(rest: str) -> None:
     assert parse_proxy_path(rest) is None
 
@@ -56,7 +58,13 @@ def test_s7_ports_that_cannot_be(rest: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("LocalHost", "localhost"), ("%6cocalhost", "localhost"), ("10.0.0.1", "10.0.0.1"), ("[::0001]", "::1"), ("a_b.c-d.", "a_b.c-d.")],
+    [
+        ("LocalHost", "localhost"),
+        ("%6cocalhost", "localhost"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("[::0001]", "::1"),
+        ("a_b.c-d.", "a_b.c-d."),
+    ],
 )
 def test_s6_hosts(text: str, expected: str) -> None:
     assert validate_host(text) == expected

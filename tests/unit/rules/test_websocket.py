@@ -77,7 +77,10 @@ def test_any_segmentation_gives_the_same(sizes: list[int]) -> None:
         + masked(Opcode.BINARY, b"more")
         + masked(Opcode.CLOSE, b"\x03\xe8bye")
     )
-    expected = ("héllo".encode() + b" world" * 30 + b"more", [Control(Opcode.PING, b"p"), Control(Opcode.CLOSE, b"\x03\xe8bye")])
+    expected = (
+        "héllo".encode() + b" world" * 30 + b"more",
+        [Control(Opcode.PING, b"p"), Control(Opcode.CLOSE, b"\x03\xe8bye")],
+    )
     assert decode(data, sizes) == expected
     assert decode(data, [1] * len(data)) == expected
 

@@ -151,7 +151,8 @@ def test_h3_h16_broken_responses_are_errors_and_end_the_connection(response: byt
 
 
 @pytest.mark.parametrize(
-    "response", [b"", b"HTTP/1.1 2", OK + b"Content-Length: 5\r\n\r\nab", OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"]
+    "response",
+    [b"", b"HTTP/1.1 2", OK + b"Content-Length: 5\r\n\r\nab", OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"],
 )
 def test_h8_an_early_end_is_an_error(response: bytes) -> None:
     connection, error = exchange(response, end=True) if response else exchange(end=True)

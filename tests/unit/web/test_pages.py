@@ -16,7 +16,11 @@ def render(error, accept: str = "*/*", method: str = "GET"):
 
 
 FAILED = StartFailed(
-    "server '<b>' exited with status 1", exit_code=1, output=("<script>alert(1)</script>", "bye"), detail="hidden", retry_after=0.2
+    "server '<b>' exited with status 1",
+    exit_code=1,
+    output=("<script>alert(1)</script>", "bye"),
+    detail="hidden",
+    retry_after=0.2,
 )
 
 

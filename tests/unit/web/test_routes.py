@@ -18,7 +18,12 @@ class FakeRuntime:
 
 @pytest.fixture
 def table() -> RouteTable:
-    servers = {"app": ("app", False), "full": ("full", True), "desk/one": ("one", False), "desk/one/two": ("two", False)}
+    servers = {
+        "app": ("app", False),
+        "full": ("full", True),
+        "desk/one": ("one", False),
+        "desk/one/two": ("two", False),
+    }
     return RouteTable(FakeRuntime(), servers, Handling())  # type: ignore[arg-type]
 
 

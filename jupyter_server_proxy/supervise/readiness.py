@@ -1,0 +1,112 @@
+"""When is a server that was just started ready? Probes, quick at first."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+
+from ..errors import ProxyError, StartFailed
+from ..upstream.address import Address
+from ..upstream.dial import dial
+from .endpoint import Endpoint
+from .ownership import listeners, tree_ports
+from .process import Process
+
+#: One try to talk to a server at an address; the second argument is a timeout in seconds.
+Probe = Callable[[Address, float], Awaitable[bool]]
+
+#: Seconds between probes: short enough for a server that is up in a millisecond, long enough for one that takes a minute.
+FIRST_PAUSE = 0.001
+LONGEST_PAUSE = 0.25
+
+
+def pauses() -> Iterator[float]:
+    """Seconds to wait between one probe and the next."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+
+
+async def accepts_connections(address: Address, timeout: float) -> bool:
+    """The probe for servers that do not speak HTTP: a connection is accepted."""
+    try:
+        protocol = await dial(address, _Silent, timeout)
+    except ProxyError:
+        return False
+    assert protocol.transport is not None
+    protocol.transport.close()
+    return True
+
+
+class _Silent(asyncio.Protocol):
+    transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+
+class Readiness:
+    """Looks for one server at its endpoint, and makes sure that it is ours before anything is sent to it.
+
+    Args:
+        name: of the server, for messages.
+        endpoint: where it is to listen.
+        probe: asks it.
+
+    Attributes:
+        taken: somebody of this user listened on its port before it was started.
+    """
+
+    def __init__(self, name: str, endpoint: Endpoint, probe: Probe) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._probe = probe
+        self.taken = False
+
+    def look_before_start(self) -> None:
+        """Notice, before the server is started, who listens on its port already.
+
+        Raises:
+            StartFailed: another user does.
+        """
+        if not self._endpoint.is_unix:
+            self.taken = bool(self._owners(None))
+
+    async def find(self, process: Process, timeout: float) -> Address | None:
+        """One round of probes.
+
+        Args:
+            process: what was started.
+            timeout: seconds for each probe.
+
+        Returns:
+            Where the server answered, or None.
+
+        Raises:
+            StartFailed: somebody else's server listens on the port.
+        """
+        if not self._endpoint.is_unix:
+            owners = self._owners(process)
+            if owners is not None and not owners:
+                return None  # nobody listens: no need to connect
+            if self.taken and process.running and self._endpoint.port not in tree_ports(process.pid, process.pid):
+                return None  # it is still the one who was there before
+        for address in self._endpoint.candidates:
+            if await self._probe(address, timeout):
+                return address
+        return None
+
+    def _owners(self, process: Process | None) -> set[int] | None:
+        """Users whose sockets listen on the port; None where the system does not tell."""
+        port = self._endpoint.port
+        found = listeners(port)
+        if found is None:
+            return None
+        owners = {listener.uid for listener in found}
+        if owners - {os.geteuid()} and not (process and port in tree_ports(process.pid, process.pid)):
+            raise StartFailed(
+                f"Server '{self._name}' cannot listen on port {port}: another user's process does already."
+            )
+        return owners

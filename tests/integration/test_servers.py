@@ -1,0 +1,50 @@
+"""A configured server from its first request to its end, with a real Jupyter and a real child."""
+
+from __future__ import annotations
+
+import pytest
+from harness import Jupyter
+
+
+@pytest.fixture(scope="module")
+def jupyter(start_jupyter):
+    return start_jupyter(
+        """
+c.ServerProxy.servers = {
+    "echo": {"command": ECHO},
+    "sock": {"command": ECHO, "unix_socket": True},
+    "full": {"command": ECHO, "absolute_url": True},
+    "fails": {"command": [sys.executable, "-c", "print('sorry <b>'); raise SystemExit(3)"]},
+    "missing": {"command": ["no-such-program-here"]},
+}
+""",
+        base_url="/base/",
+    )
+
+
+def test_first_request_starts_it(jupyter: Jupyter) -> None:
+    answer = jupyter.get("echo/some/path?x=1")
+    assert answer.status == 200
+    assert answer.json()["target"] == "/some/path?x=1"
+    assert jupyter.get("echo/again").json()["pid"] == answer.json()["pid"]
+
+
+def test_unix_socket(jupyter: Jupyter) -> None:
+    assert jupyter.get("sock/x").json()["target"] == "/x"
+
+
+def test_absolute(jupyter: Jupyter) -> None:
+    assert jupyter.get("full/x").json()["target"] == "/base/full/x"
+
+
+def test_p9_exit_during_start(jupyter: Jupyter) -> None:
+    answer = jupyter.get("fails/", headers={"Accept": "text/html"})
+    assert answer.status == 503
+    assert "exited with status 3 while it was starting" in answer.text
+    assert "sorry &lt;b&gt;" in answer.text
+
+
+def test_p9_command_not_found(jupyter: Jupyter) -> None:
+    answer = jupyter.get("missing/")
+    assert answer.status == 503
+    assert "no-such-program-here" in answer.text
