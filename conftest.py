@@ -1,4 +1,4 @@
-"""Test configuration of the whole tree: pytest-jupyter runs the ``async def`` tests and can start a server in process."""
+"""Test configuration of the whole tree: pytest-jupyter runs the ``async def`` tests."""
 
 from __future__ import annotations
 

@@ -7,14 +7,14 @@ import difflib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from textwrap import dedent
-from typing import Any
+from typing import Any, TypeAlias
 
 from traitlets import HasTraits, TraitError, TraitType
 from traitlets.config import Application
 
 from .errors import ConfigurationError
 
-Log = logging.Logger | logging.LoggerAdapter[Any]
+Log: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
 
 
 class OptionError(TraitError, ConfigurationError):
@@ -64,6 +64,7 @@ def describe_owner(owner: Any) -> str:
 
 
 def option_names(owner: type[HasTraits]) -> list[str]:
+    """The names of the options of a class."""
     return [name for name, trait in owner.class_traits().items() if isinstance(trait, Option)]
 
 

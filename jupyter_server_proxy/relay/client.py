@@ -21,7 +21,7 @@ MAX_EARLY = 1024 * 1024
 async def adopt(stream: IOStream, end: End, head: bytes) -> None:
     """Connect the client's end of a duplex to a stream that was detached from its HTTP connection.
 
-    A plain socket moves to an asyncio transport, which is several times as fast as the stream; TLS stays inside tornado.
+    A plain socket moves to an asyncio transport, which is several times as fast as the stream; TLS stays in tornado.
     The head is sent before bytes that the client sent early are delivered, so that nothing overtakes it.
 
     Args:

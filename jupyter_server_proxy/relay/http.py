@@ -18,8 +18,8 @@ class Writer(Protocol):
 class Upload:
     """A request body on its way to the origin server.
 
-    An origin server may answer, and stop reading, before it has the whole body (RFC 9112 9.3); the rest of the body is then
-    taken from the client and dropped, so that the client gets to read the answer.
+    An origin server may answer, and stop reading, before it has the whole body (RFC 9112 9.3); the rest of the body is
+    then taken from the client and dropped, so that the client gets to read the answer.
 
     Attributes:
         ended: the whole body was passed on, so the connection can serve another request afterwards.

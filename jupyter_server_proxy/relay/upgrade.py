@@ -25,7 +25,7 @@ async def tunnel(
     duplex = Duplex(on_client_data)
     client, server = End(duplex), End(duplex)
     duplex.join(client, server)
-    # The origin server's socket is paused since its 101; it is connected first so that early bytes have somewhere to go.
+    # The origin server's socket is paused since its 101; it is joined first so that early bytes have somewhere to go.
     server.transport = upstream.transport
     try:
         await adopt(stream, client, head)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 Pairs = list[tuple[str, str]]
 
-#: Fields that describe one connection and never cross it (RFC 9110 7.6.1), and the ones of RFC 9112 that frame a message.
+#: Fields that describe one connection and never cross it (RFC 9110 7.6.1).
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -77,8 +77,8 @@ def tokens(value: str) -> list[str]:
 def requested_upgrade(method: str, version: str, get: Callable[[str], str | None]) -> str | None:
     """The protocol a request asks to switch to (RFC 9110 7.8), or None.
 
-    Only a GET without a body asks for an upgrade that we relay; in all other cases the request is an ordinary one and its
-    Upgrade field stays here.
+    Only a GET without a body asks for an upgrade that we relay; in all other cases the request is an ordinary one and
+    its Upgrade field stays here.
 
     Args:
         method: of the request.
@@ -187,7 +187,7 @@ def build_response_fields(
 
 
 def _rewrite_refresh(value: str, rewrite_location: Callable[[str], str]) -> str:
-    """``5; url=/path``: the only part of a Refresh field that names a place (WHATWG HTML, shared declarative refresh)."""
+    """The URL in ``5; url=/path`` (WHATWG HTML, shared declarative refresh steps)."""
     delay, separator, rest = value.partition(";")
     key, equals, url = rest.partition("=")
     if not equals or key.strip().lower() != "url":

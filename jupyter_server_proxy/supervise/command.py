@@ -27,8 +27,8 @@ def render_command(spec: ServerSpec, arguments: Mapping[str, Any]) -> list[str]:
     for number, word in enumerate(words, 1):
         if word is None:
             raise StartFailed(
-                f"Word {number} of the command of server '{spec.name}' is None. Probably a program that it looks for is "
-                "not installed."
+                f"Word {number} of the command of server '{spec.name}' is None. Probably a program that it looks for "
+                "is not installed."
             )
         if not isinstance(word, (str, os.PathLike)):
             raise StartFailed(

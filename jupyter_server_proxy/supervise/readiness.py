@@ -16,7 +16,7 @@ from .process import Process
 #: One try to talk to a server at an address; the second argument is a timeout in seconds.
 Probe = Callable[[Address, float], Awaitable[bool]]
 
-#: Seconds between probes: short enough for a server that is up in a millisecond, long enough for one that takes a minute.
+#: Seconds between probes: short enough for a server that is up in a millisecond, long enough for one that is slow.
 FIRST_PAUSE = 0.001
 LONGEST_PAUSE = 0.25
 

@@ -1,4 +1,4 @@
-"""Our side of the guard process, which ends all process groups when Jupyter dies without stopping them (``kill -9``)."""
+"""Our side of the guard process, which ends all process groups when Jupyter dies without doing so (``kill -9``)."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class Reaper:
 
     def _tell(self, word: str, group: int) -> bool:
         """Write one line; False when the guard has died."""
-        assert self._guard is not None and self._guard.stdin is not None
+        assert self._guard is not None
+        assert self._guard.stdin is not None
         if self._guard.poll() is not None:
             return False
         try:

@@ -1,10 +1,10 @@
-"""One configured server: the state machine that starts it once, watches it, and stops it; and the owner of all of them.
+r"""One configured server: the state machine that starts it once, watches it, and stops it; and the owner of all.
 
 ::
 
     STOPPED --ensure_ready--> STARTING --answers--> READY --stop, or its process ended--> STOPPING --> STOPPED
-                                 |  \\--stop--> STOPPED
-                                 \\--fails--> FAILED --ensure_ready, after a pause--> STARTING
+                                 |  \--stop--> STOPPED
+                                 \--fails--> FAILED --ensure_ready, after a pause--> STARTING
 
 The one task of a server is its current transition; whoever needs the server waits for that task, and leaving early
 does not disturb it.
@@ -173,7 +173,7 @@ class ManagedServer:
         await self.ensure_ready()
 
     def report_connect_failure(self) -> None:
-        """Nobody listens at ``address``. Where no process of ours runs (it daemonized), that is how we learn its end."""
+        """Nobody listens at ``address``; where no process of ours runs (it daemonized), this is how its end shows."""
         if self._state is State.READY and self.pid is None:
             self._begin_stop()
 

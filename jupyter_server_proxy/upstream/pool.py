@@ -13,8 +13,8 @@ from .dial import open_connection
 #: Seconds after which an unused connection is closed. Many servers close theirs after 5 s, and ours should be first.
 IDLE_TIMEOUT = 4.0
 
-#: Seconds after which an unused connection no longer carries a request that must not be repeated: the origin server could
-#: just be closing it, and such a request is never sent twice (RFC 9110 9.2.2).
+#: Seconds after which an unused connection no longer carries a request that must not be repeated: the origin server
+#: could just be closing it, and such a request is never sent twice (RFC 9110 9.2.2).
 FRESH_ENOUGH = 1.0
 
 #: Unused connections that are kept for one address.

@@ -62,7 +62,7 @@ class IconHandler(JupyterHandler):
         if path is None:
             raise web.HTTPError(404, f"Server {name!r} has no icon.")
         try:
-            content = Path(path).read_bytes()
+            content = Path(path).read_bytes()  # noqa: ASYNC240 - a few kilobytes, once in an hour and browser
         except OSError as error:
             self.log.warning("The icon of server '%s' cannot be read: %s", name, error)
             raise web.HTTPError(404, f"The icon of server {name!r} cannot be read.") from None

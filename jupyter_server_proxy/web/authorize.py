@@ -19,7 +19,7 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "SEARCH", 
 
 
 class Bearer(JupyterHandler):
-    """Carries a request to the identity provider and the authorizer, whose interfaces take a handler. Never executed."""
+    """Carries a request to the identity provider and the authorizer, which take a handler. Never executed."""
 
     def check_xsrf_cookie(self) -> None:
         """Applications defend themselves against cross-site requests."""
@@ -54,7 +54,7 @@ class Refusal:
 async def authorize(
     runtime: Runtime, request: HTTPServerRequest, destination: Destination, *, upgrade: bool
 ) -> Pass | Refusal:
-    """Decide about one request: Host, identity, Origin of an upgrade, Jupyter's Authorizer, allowed hosts; in that order.
+    """Decide about a request: Host, identity, Origin of an upgrade, Jupyter's Authorizer, allowed hosts; in that order.
 
     Args:
         runtime: whose application has the identity provider and the authorizer in its settings.

@@ -1,7 +1,7 @@
 """The journey of one request: authorize -> ensure running -> connect -> relay -> response.
 
-``Gateway`` is what tornado drives while the request arrives; ``_serve`` is the journey. A request that may not pass leaves
-it at once, for an ordinary handler of Jupyter. Nothing of a body is kept, in either direction, except for
+``Gateway`` is what tornado drives while the request arrives; ``_serve`` is the journey. A request that may not pass
+leaves it at once, for an ordinary handler of Jupyter. Nothing of a body is kept, in either direction, except for
 ``rewrite_response``.
 """
 

@@ -67,7 +67,7 @@ class OutgoingRequest:
             return serialize_head(f"{self._method} {self._target} HTTP/1.1", self._fields)
         except ValueError as error:
             raise ServerMisconfigured(
-                f"A field in request_headers_override of server '{self._route.destination.name}' cannot be sent: {error}."
+                f"The request_headers_override of server '{self._route.destination.name}' cannot be sent: {error}."
             ) from error
 
     def response_fields(self, head: ResponseHead, upstream: UpstreamConnection) -> Pairs:

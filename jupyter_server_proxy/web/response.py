@@ -108,8 +108,8 @@ class ClientResponse:
     def truncate(self) -> None:
         """End a response that is not complete so that the client can tell.
 
-        A missing last chunk or a short Content-Length shows by itself; where only the end of the connection marks the end
-        of the body (HTTP/1.0), it must be reset.
+        A missing last chunk or a short Content-Length shows by itself; where only the end of the connection marks the
+        end of the body (HTTP/1.0), it must be reset.
         """
         if self._ended and self.connection.stream is None:
             return

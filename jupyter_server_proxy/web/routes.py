@@ -40,7 +40,7 @@ class Route:
 
     @property
     def lacks_slash(self) -> bool:
-        """Whether relative links of the application's first page would go astray. (With full paths that is its affair.)"""
+        """Whether relative links of the application's first page would go astray."""
         return self.path == ""
 
 

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import APPS, Jupyter, background, free_port, listens  # noqa: E402
+from harness import APPS, Jupyter, background, free_port, listens
 
 StartJupyter = Callable[..., Jupyter]
 

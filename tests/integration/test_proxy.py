@@ -167,8 +167,8 @@ def test_keep_alive_many_requests_on_one_connection(jupyter: Jupyter, echo_port:
 def test_h15_expect_100_continue(jupyter: Jupyter, echo_port: int) -> None:
     with jupyter.raw() as sock:
         sock.sendall(
-            f"POST {jupyter.path(f'proxy/{echo_port}/e')} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: token {jupyter.token}\r\n"
-            "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n".encode()
+            f"POST {jupyter.path(f'proxy/{echo_port}/e')} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: token {jupyter.token}\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n".encode()
         )
         interim = sock.recv(1000)
         assert interim.startswith(b"HTTP/1.1 100 ")
@@ -179,8 +179,8 @@ def test_h15_expect_100_continue(jupyter: Jupyter, echo_port: int) -> None:
 def test_expect_100_continue_is_not_answered_when_nobody_listens(jupyter: Jupyter) -> None:
     with jupyter.raw() as sock:
         sock.sendall(
-            f"POST {jupyter.path(f'proxy/{free_port()}/e')} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: token {jupyter.token}\r\n"
-            "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n".encode()
+            f"POST {jupyter.path(f'proxy/{free_port()}/e')} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: token {jupyter.token}\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n".encode()
         )
         assert receive_all(sock, None).startswith(b"HTTP/1.1 502 ")
 

@@ -159,9 +159,11 @@ async def test_w3_a_backend_that_does_not_read_stops_the_client(jupyter: Jupyter
     sock = await asyncio.to_thread(handshake, jupyter, port)
     sock.settimeout(1.0)
     sent = 0
-    with pytest.raises((TimeoutError, ssl.SSLWantWriteError)):
+    try:
         while sent < 200 << 20:
             sent += await asyncio.to_thread(sock.send, b"x" * 65536)
+    except (TimeoutError, ssl.SSLWantWriteError):
+        pass
     go_on.set()
     sock.close()
     assert sent < 100 << 20

@@ -52,7 +52,8 @@ def test_servers(table: RouteTable, target: str, expected: tuple) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["/", "/user/a@b/app/", BASE, BASE + "apple/", BASE + "App/", BASE + "desk/", BASE + "desk/oneness", BASE + "proxy", BASE + "proxy/",
+    ["/", "/user/a@b/app/", BASE, BASE + "apple/", BASE + "App/", BASE + "desk/", BASE + "desk/oneness",
+     BASE + "proxy", BASE + "proxy/",
      BASE + "proxy/x/", BASE + "lab", BASE + "/app/", BASE + "?app/", "http://evil.example/app/", "*"],
 )  # fmt: skip
 def test_what_is_not_ours_goes_to_other_rules(table: RouteTable, target: str) -> None:
