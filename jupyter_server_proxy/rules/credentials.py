@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from .headers import Pairs
+from .fields import Pairs
 from .paths import join_target, split_target
 
 #: Cookies of Jupyter and JupyterHub whose names do not depend on the server: the token against cross-site requests,

@@ -6,6 +6,9 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Protocol, TypeVar, overload
 
+#: Field lines: (name, value) pairs of latin-1 text, in the order in which they arrived.
+Pairs = list[tuple[str, str]]
+
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN = re.compile(r"[\r\n\0]|[^\x00-\xff]")
 

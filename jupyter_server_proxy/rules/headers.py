@@ -6,9 +6,9 @@ Field lines are ``(name, value)`` pairs of latin-1 text in the order in which th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
-Pairs = list[tuple[str, str]]
+from .fields import Pairs
+from .forwarding import FORWARDED, Forwarding, forwarded_fields
 
 #: Fields that describe one connection and never cross it (RFC 9110 7.6.1).
 HOP_BY_HOP = frozenset(
@@ -27,20 +27,6 @@ HOP_BY_HOP = frozenset(
     }
 )
 
-#: What we say about the client and the public URL; a client's own words about itself do not pass.
-FORWARDED = frozenset(
-    {
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-proto",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-prefix",
-        "x-forwarded-context",
-        "x-proxycontextpath",
-    }
-)
-
 #: Framing belongs to each connection: neither a Connection field nor an override may touch these.
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 _NEVER_LISTED = _FRAMING | {"host"}
@@ -49,24 +35,6 @@ _NEVER_LISTED = _FRAMING | {"host"}
 _REFUSED_UPGRADES = frozenset({"h2c"})
 
 VIA = "1.1 jupyter-server-proxy"
-
-
-@dataclass(frozen=True)
-class Forwarding:
-    """What the origin server is told about the request as Jupyter received it.
-
-    Args:
-        client: IP address of the client.
-        protocol: "http" or "https", as the client sees it.
-        host: the Host field as received.
-        prefix: public path of the application without trailing slash; None when the application sees full paths
-            (``absolute_url``), which need no prefix.
-    """
-
-    client: str
-    protocol: str
-    host: str
-    prefix: str | None
 
 
 def tokens(value: str) -> list[str]:
@@ -105,7 +73,8 @@ def build_request_fields(
 
     Args:
         received: the client's field lines; not changed.
-        forwarding: becomes the X-Forwarded fields; what the client sent under these names is dropped.
+        forwarding: becomes the forwarded fields; what the client sent under these names is dropped, or continued where
+            the client is a trusted proxy.
         upgrade: value of the Upgrade field when the request asks for another protocol.
         chunked: whether a body of unknown length follows; a Content-Length of the client passes unchanged.
         overrides: fields that win over all others (``request_headers_override``), except over framing.
@@ -124,7 +93,7 @@ def build_request_fields(
         elif lower not in dropped:
             fields.append((name, value))
     fields.append(("Via", via))
-    fields += _forwarded_fields(forwarding)
+    fields += forwarded_fields(forwarding, received)
     if overrides:
         wanted = {name.lower() for name in overrides}
         fields = [field for field in fields if field[0].lower() in _FRAMING or field[0].lower() not in wanted]
@@ -133,22 +102,6 @@ def build_request_fields(
         fields.append(("Transfer-Encoding", "chunked"))
     if upgrade is not None:
         fields += [("Connection", "Upgrade"), ("Upgrade", upgrade)]
-    return fields
-
-
-def _forwarded_fields(forwarding: Forwarding) -> Pairs:
-    _, colon, port = forwarding.host.rpartition(":")
-    if not colon or not port.isdigit():
-        port = "443" if forwarding.protocol == "https" else "80"
-    fields = [
-        ("X-Forwarded-For", forwarding.client),
-        ("X-Forwarded-Proto", forwarding.protocol),
-        ("X-Forwarded-Host", forwarding.host),
-        ("X-Forwarded-Port", port),
-    ]
-    if forwarding.prefix is not None:
-        prefix = forwarding.prefix
-        fields += [("X-Forwarded-Prefix", prefix), ("X-Forwarded-Context", prefix), ("X-ProxyContextPath", prefix)]
     return fields
 
 

@@ -16,8 +16,8 @@ from typing import Any, cast
 import httptools
 
 from ..errors import UpstreamClosed, UpstreamError, UpstreamProtocolError, UpstreamTimeout
+from ..rules.fields import Pairs
 from ..rules.framing import Body, Framing, frame_response
-from ..rules.headers import Pairs
 from .address import Address
 
 #: Response bytes that may wait to be read before the socket is paused, and the level at which it is read again.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from ..errors import RequestRefused, ServerMisconfigured
-from ..rules.fields import Fields
-from ..rules.headers import Forwarding, Pairs, build_request_fields, build_response_fields, serialize_head
+from ..rules.fields import Fields, Pairs
+from ..rules.forwarding import Forwarding
+from ..rules.headers import build_request_fields, build_response_fields, serialize_head
 from ..rules.paths import join_target, map_path, rewrite_location
 from ..rules.rewrite import RewritableResponse
 from ..rules.websocket import accept_key

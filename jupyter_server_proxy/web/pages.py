@@ -9,7 +9,8 @@ from html import escape
 from http import HTTPStatus
 
 from ..errors import ProxyError, StartFailed
-from ..rules.headers import Pairs, is_navigation
+from ..rules.fields import Pairs
+from ..rules.headers import is_navigation
 
 _PAGE = """<!doctype html>
 <html lang="en">

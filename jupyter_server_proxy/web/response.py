@@ -11,8 +11,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 from tornado.iostream import IOStream
 
-from ..rules.fields import Fields
-from ..rules.headers import Pairs
+from ..rules.fields import Fields, Pairs
 from .pages import reason_phrase
 
 #: Status in the log for a client that left before its answer was complete (nginx's convention).

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from jupyter_server_proxy.rules.forwarding import Forwarding
 from jupyter_server_proxy.rules.headers import (
-    Forwarding,
     build_request_fields,
     build_response_fields,
     is_navigation,
@@ -71,6 +71,7 @@ def test_c7_forwarded_fields_are_ours_whatever_the_client_says() -> None:
         ("X-Forwarded-Proto", "https"),
         ("X-Forwarded-Host", "hub.example:8443"),
         ("X-Forwarded-Port", "8443"),
+        ("Forwarded", 'for=10.0.0.1;host="hub.example:8443";proto=https'),
         ("X-Forwarded-Prefix", "/user/me/app"),
         ("X-Forwarded-Context", "/user/me/app"),
         ("X-ProxyContextPath", "/user/me/app"),
