@@ -6,6 +6,7 @@
      │    └── UpgradeRequired      405  a raw socket server was asked for plain HTTP
      ├── UpstreamError             502  the origin server cannot be talked to
      │    ├── ConnectFailed        502  nobody listens, or the listener is not reachable
+     │    ├── TlsFailed            502  its certificate is not trusted, or it does not speak TLS
      │    ├── UpstreamClosed       502  the connection ended before a complete response
      │    ├── UpstreamProtocolError 502 the response breaks HTTP
      │    └── UpstreamTimeout      504  no answer in time
@@ -65,6 +66,10 @@ class UpstreamError(ProxyError):
 
 class ConnectFailed(UpstreamError):
     """No connection to the origin server could be made."""
+
+
+class TlsFailed(UpstreamError):
+    """The origin server should speak TLS, and does not, or not with a certificate that is trusted."""
 
 
 class UpstreamClosed(UpstreamError):

@@ -26,6 +26,25 @@ class LauncherSpec:
 
 
 @dataclass(frozen=True)
+class TlsSpec:
+    """How to speak HTTPS with a server.
+
+    Args:
+        verify: whether its certificate must be valid for ``server_name`` and signed by a CA that is trusted.
+        ca: file or directory of the trusted CAs (PEM); "" for those of the system.
+        certificate: file of the client certificate (PEM) that we show; "" for none.
+        key: file of its private key; "" where the certificate's file holds it.
+        server_name: what its certificate must name; "" for the host that is connected to, or localhost for one of ours.
+    """
+
+    verify: bool = True
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    server_name: str = ""
+
+
+@dataclass(frozen=True)
 class ServerSpec:
     """One configured server; each field has the meaning of the ``ServerProcess`` option of that name.
 
@@ -49,3 +68,4 @@ class ServerSpec:
     update_last_activity: bool | AskingCallable = True
     exclude_last_activity_patterns: tuple[re.Pattern[str], ...] = ()
     raw_socket_proxy: bool = False
+    tls: TlsSpec | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..rules.spec import TlsSpec
+
 #: The loopback addresses, in the order in which they are tried for a server that is known by its port alone.
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -16,10 +18,12 @@ class TcpAddress:
         hosts: names or IP literals (without brackets), tried in this order until one accepts the connection. A server
             that we started is pinned to exactly one.
         port: 1-65535.
+        tls: how to speak TLS; None for plain TCP.
     """
 
     hosts: tuple[str, ...]
     port: int
+    tls: TlsSpec | None = None
 
     def __str__(self) -> str:
         host = "localhost" if self.hosts == LOOPBACK else self.hosts[0]
@@ -39,6 +43,6 @@ class UnixAddress:
 Address = TcpAddress | UnixAddress
 
 
-def loopback(port: int) -> TcpAddress:
+def loopback(port: int, tls: TlsSpec | None = None) -> TcpAddress:
     """The address of a server of which only the port is known: 127.0.0.1, then ::1."""
-    return TcpAddress(LOOPBACK, port)
+    return TcpAddress(LOOPBACK, port, tls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ProxyError
+from ..errors import ProxyError, TlsFailed
 from .address import Address
 from .dial import open_connection
 
@@ -17,9 +17,14 @@ async def answers_http(address: Address, timeout: float) -> bool:
     Args:
         address: of the server.
         timeout: seconds for connecting, and again for the response to begin.
+
+    Raises:
+        TlsFailed: it answers, and TLS cannot be agreed on. That will not pass by itself.
     """
     try:
         connection = await open_connection(address, timeout)
+    except TlsFailed:
+        raise
     except ProxyError:
         return False
     try:
