@@ -24,6 +24,7 @@ from traitlets.config import Configurable
 
 from .errors import ConfigurationError
 from .option import Log, Option, OptionError, default_log, describe_owner, known_keys, option_names
+from .protection import Protection
 from .rules import options
 from .rules.spec import LauncherSpec, ServerSpec
 
@@ -211,6 +212,52 @@ class ServerProcess(Configurable):
         URL and name included, without the query. Default: none.
         """,
     )
+    tls = Option(
+        options.tls,
+        None,
+        """
+        Whether the server speaks HTTPS. True: its certificate must be signed by a CA that the system trusts, and name
+        localhost. A dictionary can hold: ca, the file or directory of the trusted CAs (PEM); verify, False to accept
+        any certificate; server_name, what the certificate must name; certificate and key, files of a client certificate
+        to show (PEM, without a password). Default: None, plain HTTP.
+        """,
+    )
+    forward_credentials = Option(
+        options.optional_boolean,
+        None,
+        """
+        Whether the server gets the credentials that log people in to Jupyter; see ServerProxy.forward_credentials,
+        which is the default.
+        """,
+    )
+    scope_cookies = Option(
+        options.boolean,
+        False,
+        """
+        Whether the cookies that the server sets are limited to its own URLs, by their Path, so that other servers and
+        Jupyter do not get them. Default: False.
+        """,
+    )
+    sandbox = Option(
+        options.sandbox,
+        "",
+        """
+        Keep the server's pages apart from Jupyter's, although both have one origin, by the directive sandbox of a
+        Content-Security-Policy. True: pages may run scripts, send forms, open windows and dialogs, and download; they
+        get no cookies, no storage, and no access to Jupyter. A string: other flags of that directive.
+        Default: False.
+        """,
+    )
+    refuse_cross_site = Option(
+        options.optional_boolean,
+        None,
+        "Whether requests of other sites' pages are refused; see ServerProxy.refuse_cross_site, which is the default.",
+    )
+    response_timeout = Option(
+        options.optional_seconds,
+        None,
+        "Seconds until a response must begin; see ServerProxy.response_timeout, which is the default.",
+    )
     raw_socket_proxy = Option(
         options.boolean,
         False,
@@ -240,6 +287,8 @@ class ServerProcess(Configurable):
             )
         unix_socket = self.unix_socket
         entry = self.launcher_entry
+        if self.tls and self.unix_socket:
+            raise ConfigurationError(f"server {self.name!r}: 'tls' is for TCP ports; leave it away with 'unix_socket'")
         return ServerSpec(
             name=self.name,
             command=self.command if callable(self.command) else tuple(self.command),
@@ -262,6 +311,12 @@ class ServerProcess(Configurable):
             update_last_activity=self.update_last_activity,
             exclude_last_activity_patterns=tuple(self.exclude_last_activity_patterns),
             raw_socket_proxy=self.raw_socket_proxy,
+            tls=self.tls,
+            forward_credentials=self.forward_credentials,
+            scope_cookies=self.scope_cookies,
+            sandbox=self.sandbox,
+            refuse_cross_site=self.refuse_cross_site,
+            response_timeout=self.response_timeout,
         )
 
 
@@ -337,7 +392,7 @@ def _servers_help() -> str:
     return dedent(introduction).strip() + "\n\n" + "\n\n".join(parts)
 
 
-class ServerProxy(Configurable):
+class ServerProxy(Protection):
     """Run web applications next to Jupyter and reach them behind its login."""
 
     servers = traitlets.Dict(key_trait=None, help=_servers_help()).tag(config=True)
@@ -363,41 +418,6 @@ class ServerProxy(Configurable):
         """,
         config=True,
     )
-
-    host_allowlist = traitlets.Union(
-        [traitlets.List(traitlets.Unicode()), traitlets.Callable()],
-        help=dedent(
-            """
-            The hosts that /proxy/<host>:<port>/ may reach: a list of names and IP addresses, or a function that is
-            given the handler of the request and the host, and returns whether it is allowed. It runs for every request,
-            so it should be quick. For example, to allow one network:
-
-                def in_our_network(handler, host):
-                    return host.startswith("10.20.")
-
-                c.ServerProxy.host_allowlist = in_our_network
-
-            Default: ["localhost", "127.0.0.1"].
-            """
-        ).strip(),
-    ).tag(config=True)
-
-    @traitlets.default("host_allowlist")
-    def _default_host_allowlist(self) -> list[str]:
-        return ["localhost", "127.0.0.1"]
-
-    host_whitelist = traitlets.Union(
-        [traitlets.List(traitlets.Unicode()), traitlets.Callable()],
-        help="Deprecated since 3.0: the former name of host_allowlist, which it sets.",
-    ).tag(config=True)
-
-    @traitlets.observe("host_whitelist")
-    def _observe_host_whitelist(self, change: Any) -> None:
-        if self.host_allowlist != change.new:
-            self._log().warning(
-                "ServerProxy.host_whitelist is deprecated: it sets ServerProxy.host_allowlist, use that instead"
-            )
-            self.host_allowlist = change.new
 
     def _log(self) -> Log:
         log: Log | None = getattr(self.parent, "log", None)

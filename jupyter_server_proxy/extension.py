@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import atexit
+from functools import partial
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 
 from .config import ServerProcess, ServerProxy, read_servers
+from .rules.policy import parse_hosts, parse_ports
 from .supervise.reaper import Reaper
 from .supervise.server import ManagedServer, Supervisor
+from .upstream.admission import Admission
+from .upstream.dial import open_connection
 from .upstream.pool import Pool
 from .upstream.probe import answers_http
 from .web.api import IconHandler, ServersInfoHandler
 from .web.destinations import Destination, Handling, ServerDestination
 from .web.routes import RouteTable
-from .web.runtime import Runtime
+from .web.runtime import AddressPolicy, Limits, Runtime
 
 
 class ServerProxyExtension(ExtensionApp):
@@ -48,9 +52,15 @@ def load(serverapp: Any) -> Runtime:
     processes = read_servers(config, serverapp.log)
     runtime = _make_runtime(serverapp, config)
     destinations: dict[str, tuple[Destination, bool]] = {}
+    handling = Handling(
+        rewrite_response=_as_functions(config.non_service_rewrite_response),
+        forward_credentials=config.forward_credentials,
+        refuse_cross_site=config.refuse_cross_site,
+        response_timeout=config.response_timeout,
+    )
+    withheld = frozenset(config.withheld_environment)
     for process in processes:
-        destinations[process.name] = _make_destination(process, runtime)
-    handling = Handling(rewrite_response=_as_functions(config.non_service_rewrite_response))
+        destinations[process.name] = _make_destination(process, runtime, handling, withheld)
     icons = {p.name: p.launcher_entry.icon_path for p in processes if p.launcher_entry.icon_path}
     base_url = runtime.base_url
     serverapp.web_app.add_handlers(
@@ -68,17 +78,33 @@ def load(serverapp: Any) -> Runtime:
 
 def _make_runtime(serverapp: Any, config: ServerProxy) -> Runtime:
     reaper = Reaper()
+    connect = partial(open_connection, timeout=config.connect_timeout, max_head=config.max_response_head_size)
     return Runtime(
         application=serverapp.web_app,
         base_url=serverapp.web_app.settings["base_url"],
         supervisor=Supervisor(reaper),
-        pool=Pool(),
-        host_allowlist=config.host_allowlist,
+        pool=Pool(connect, idle_timeout=config.keepalive_timeout),
+        admission=Admission(config.max_requests_per_server, config.queue_timeout),
+        policy=_make_policy(config),
         log=serverapp.log,
+        limits=Limits(rewrite_bytes=config.max_rewrite_size),
     )
 
 
-def _make_destination(process: ServerProcess, runtime: Runtime) -> tuple[Destination, bool]:
+def _make_policy(config: ServerProxy) -> AddressPolicy:
+    allowed = config.host_allowlist
+    return AddressPolicy(
+        hosts_allowed=allowed if callable(allowed) else parse_hosts(allowed),
+        hosts_denied=parse_hosts(config.host_denylist),
+        ports_allowed=parse_ports(config.port_allowlist),
+        ports_denied=parse_ports(config.port_denylist),
+        trusted_proxies=parse_hosts(config.trusted_proxies),
+    )
+
+
+def _make_destination(
+    process: ServerProcess, runtime: Runtime, defaults: Handling, withheld: frozenset[str]
+) -> tuple[Destination, bool]:
     spec = process.spec()
     server = ManagedServer(
         spec,
@@ -87,9 +113,10 @@ def _make_destination(process: ServerProcess, runtime: Runtime) -> tuple[Destina
         reaper=runtime.supervisor.reaper,
         log=runtime.log,
         on_down=runtime.pool.drop,
+        withheld=withheld,
     )
     runtime.supervisor.add(server)
-    return ServerDestination(server), spec.absolute_url
+    return ServerDestination(server, defaults), spec.absolute_url
 
 
 def _as_functions(value: Any) -> tuple[Any, ...]:

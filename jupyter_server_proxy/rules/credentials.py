@@ -111,12 +111,12 @@ def withhold_query(query: str | None, credentials: Credentials) -> str | None:
     return "&".join(kept) if kept else None
 
 
-def screen_set_cookie(value: str, credentials: Credentials, scope: str | None = None) -> str | None:
+def screen_set_cookie(value: str, is_reserved: Callable[[str], bool], scope: str | None = None) -> str | None:
     """A Set-Cookie of an application as the client may get it (RFC 6265 5.2).
 
     Args:
         value: the field's value.
-        credentials: whose cookies no application sets.
+        is_reserved: whether no application sets a cookie of that name.
         scope: public path of the application, to which its cookies are to be limited; None leaves them alone.
 
     Returns:
@@ -124,7 +124,7 @@ def screen_set_cookie(value: str, credentials: Credentials, scope: str | None = 
     """
     pair, *attributes = value.split(";")
     name = pair.partition("=")[0].strip()
-    if credentials.is_reserved(name):
+    if is_reserved(name):
         return None
     kept = [attribute for attribute in attributes if _attribute_name(attribute) != "domain"]
     # "__Host-" promises the path "/" (RFC 6265bis 4.1.3.2): with another one browsers drop the cookie.

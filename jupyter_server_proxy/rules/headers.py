@@ -27,6 +27,10 @@ HOP_BY_HOP = frozenset(
     }
 )
 
+#: What an application may not ask the browser for: a service worker for paths beyond its own could read all of Jupyter
+#: (W3C Service Workers, Service-Worker-Allowed).
+_BEYOND_THE_APPLICATION = frozenset({"service-worker-allowed"})
+
 #: Framing belongs to each connection: neither a Connection field nor an override may touch these.
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 _NEVER_LISTED = _FRAMING | {"host"}
@@ -109,6 +113,7 @@ def build_response_fields(
     received: Iterable[tuple[str, str]],
     *,
     rewrite_location: Callable[[str], str] | None = None,
+    screen_cookie: Callable[[str], str | None] | None = None,
     upgrade: bool = False,
 ) -> Pairs:
     """The field lines to send to the client.
@@ -116,10 +121,11 @@ def build_response_fields(
     Args:
         received: the origin server's field lines; not changed.
         rewrite_location: applied to the URLs in Location, Content-Location and Refresh.
+        screen_cookie: applied to each Set-Cookie; None drops it.
         upgrade: whether this is the 101 that switches protocols; its Upgrade field then passes.
     """
     received = list(received)
-    dropped = HOP_BY_HOP
+    dropped = HOP_BY_HOP | _BEYOND_THE_APPLICATION
     for name, value in received:
         if name.lower() == "connection":
             dropped = dropped.union(word for word in tokens(value) if word not in _NEVER_LISTED)
@@ -135,6 +141,11 @@ def build_response_fields(
                 value = rewrite_location(value)
             elif lower == "refresh":
                 value = _rewrite_refresh(value, rewrite_location)
+        if lower == "set-cookie" and screen_cookie is not None:
+            screened = screen_cookie(value)
+            if screened is None:
+                continue
+            value = screened
         fields.append((name, value))
     return fields
 

@@ -8,6 +8,7 @@ are never part of a message: it names their place.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -15,11 +16,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from .fields import is_field_value, is_token
+from .spec import TlsSpec
 
 _MAX_SOCKET_PATH = 107  # sun_path of Linux has 108 bytes, the last of which is NUL
 
 # RFC 3986, 3.3: what stands in a path as it is. All else would reach us percent-encoded, in more than one spelling.
 _NAME = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/]+")
+#: What ``sandbox: True`` lets pages do (WHATWG HTML, the sandbox attribute). allow-same-origin is what it is all about.
+SANDBOX_FLAGS = "allow-scripts allow-forms allow-popups allow-modals allow-downloads"
+_SANDBOX_FLAG = re.compile(r"allow-[a-z-]+")
+
 _OWN_PATHS = frozenset({"proxy", "server-proxy"})
 
 
@@ -109,6 +115,16 @@ def boolean(value: Any) -> bool:
     return value
 
 
+def optional_boolean(value: Any) -> bool | None:
+    """True, False, or None for what holds for all servers."""
+    return None if value is None else boolean(value)
+
+
+def optional_seconds(value: Any) -> float | None:
+    """Seconds, above 0; or None for what holds for all servers."""
+    return None if value is None else timeout(value)
+
+
 def port(value: Any) -> int:
     """A TCP port; 0 for a free one."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
@@ -131,6 +147,43 @@ def unix_socket(value: Any) -> str | Literal[True] | None:
     if len(os.fsencode(value)) > _MAX_SOCKET_PATH:
         raise ValueError(f"must be a path of at most {_MAX_SOCKET_PATH} bytes, a limit of the system; got {value!r}")
     return value
+
+
+def tls(value: Any) -> TlsSpec | None:
+    """How to speak HTTPS; None for plain HTTP."""
+    if value is None or value is False:
+        return None
+    if value is True:
+        return TlsSpec()
+    if isinstance(value, TlsSpec):
+        return value
+    known = {field.name for field in dataclasses.fields(TlsSpec)}
+    settings: dict[str, Any] = {}
+    for key, item in _mapping(value).items():
+        if key not in known:
+            raise ValueError(f"may hold {', '.join(sorted(known))}, but not {key!r}")
+        if key == "verify":
+            if not isinstance(item, bool):
+                raise ValueError(f"must have True or False as verify, got {_typed(item)}")
+            settings[key] = item
+        elif item is not None:
+            settings[key] = icon_path(item) if key != "server_name" else text(item)
+            if key != "server_name" and settings[key] and not os.path.exists(settings[key]):
+                raise ValueError(f"names a file as {key} that does not exist: {settings[key]!r}")
+    if settings.get("key") and not settings.get("certificate"):
+        raise ValueError("has a key, but no certificate that it belongs to")
+    return TlsSpec(**settings)
+
+
+def sandbox(value: Any) -> str:
+    """The flags of the CSP directive; empty for no sandbox."""
+    if value is None or value is False or value == "":
+        return ""
+    if value is True:
+        return SANDBOX_FLAGS
+    if not isinstance(value, str) or not all(_SANDBOX_FLAG.fullmatch(flag) for flag in value.split()):
+        raise ValueError(f"must be True, False, or flags such as 'allow-scripts allow-forms', got {_typed(value)}")
+    return " ".join(value.split())
 
 
 def mappath(value: Any) -> dict[str, str] | Callable[..., Any]:

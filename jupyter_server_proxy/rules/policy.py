@@ -27,6 +27,9 @@ class HostList:
     globs: tuple[str, ...] = ()
     networks: tuple[Network, ...] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self.globs or self.networks)
+
     def __contains__(self, host: object) -> bool:
         text = str(host).lower().rstrip(".")
         if any(fnmatch.fnmatchcase(text, glob) for glob in self.globs):

@@ -51,6 +51,7 @@ class ServerSpec:
     ``command``: the words, or a callable that returns them; empty: the server is not managed by us.
     ``timeout``: seconds until the process must be ready. ``port``: 0 means that a free one is chosen.
     ``unix_socket``: True means a path in a private directory; a string is the path itself; None means TCP.
+    ``sandbox``: the flags of the CSP directive; "" for no sandbox. None elsewhere: as ``ServerProxy`` says.
     """
 
     name: str
@@ -69,3 +70,8 @@ class ServerSpec:
     exclude_last_activity_patterns: tuple[re.Pattern[str], ...] = ()
     raw_socket_proxy: bool = False
     tls: TlsSpec | None = None
+    forward_credentials: bool | None = None
+    scope_cookies: bool = False
+    sandbox: str = ""
+    refuse_cross_site: bool | None = None
+    response_timeout: float | None = None

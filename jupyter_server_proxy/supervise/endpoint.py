@@ -65,7 +65,7 @@ class Endpoint:
         """The addresses at which the server may turn up."""
         if self.is_unix:
             return (UnixAddress(self.path),)
-        return tuple(TcpAddress((host,), self.port) for host in LOOPBACK)
+        return tuple(TcpAddress((host,), self.port, self._spec.tls) for host in LOOPBACK)
 
     def arguments(self) -> dict[str, Any]:
         """The template arguments of the address."""

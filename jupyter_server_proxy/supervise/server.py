@@ -17,7 +17,7 @@ import enum
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -79,6 +79,7 @@ class ManagedServer:
         log: Jupyter's; the server's output goes there, too.
         policy: see ``Policy``.
         on_down: called with the address at which the server is no longer to be found.
+        withheld: variables of our own environment that its process does not inherit.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class ManagedServer:
         log: logging.Logger,
         policy: Policy | None = None,
         on_down: Callable[[Address], None] | None = None,
+        withheld: Collection[str] = (),
     ) -> None:
         self.spec = spec
         self.logs = LogTail(lambda line: log.info("[%s] %s", spec.name, line))
@@ -103,6 +105,7 @@ class ManagedServer:
         self._log = log
         self._policy = policy or Policy()
         self._on_down = on_down
+        self._withheld = withheld
         self._state = State.STOPPED
         self._address: Address | None = None
         self._process: Process | None = None
@@ -233,8 +236,9 @@ class ManagedServer:
 
     async def _spawn(self, command: list[str], environment: Mapping[str, str]) -> Process:
         name, program = self.spec.name, command[0]
+        inherited = {key: value for key, value in os.environ.items() if key not in self._withheld}
         try:
-            return await Process.spawn(command, env={**os.environ, **environment}, cwd=os.getcwd(), logs=self.logs)
+            return await Process.spawn(command, env={**inherited, **environment}, cwd=os.getcwd(), logs=self.logs)
         except FileNotFoundError as error:
             raise StartFailed(
                 f"Server '{name}' could not be started: there is no program '{program}'. "
@@ -281,7 +285,7 @@ class ManagedServer:
         if self._endpoint.is_unix and isinstance(self.spec.unix_socket, str):
             return UnixAddress(self.spec.unix_socket)
         if self.spec.port and not self._endpoint.is_unix:
-            return loopback(self.spec.port)
+            return loopback(self.spec.port, self.spec.tls)
         raise ServerMisconfigured(
             f"Server '{self.spec.name}' has no command to run now, and neither a port nor a unix_socket to connect to."
         )

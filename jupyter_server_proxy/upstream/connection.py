@@ -24,7 +24,7 @@ from .address import Address
 READ_HIGH = 256 * 1024
 READ_LOW = 64 * 1024
 
-#: Bytes of a response head (interim responses included) beyond which the origin server is taken for broken.
+#: Bytes that a response head (interim responses included) may have, unless told otherwise.
 MAX_HEAD = 256 * 1024
 
 
@@ -56,6 +56,10 @@ class ResponseHead:
 class UpstreamConnection(asyncio.Protocol):
     """A connection; ``open_connection`` makes it, one exchange at a time uses it.
 
+    Args:
+        address: of the origin server.
+        max_head: bytes of a response head beyond which the origin server is taken for broken.
+
     Attributes:
         address: whom it is connected to.
         peer: the ``host:port`` that was in fact connected to; "" for a unix socket.
@@ -63,8 +67,9 @@ class UpstreamConnection(asyncio.Protocol):
         idle_since: event loop time at which it went into the pool.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, max_head: int = MAX_HEAD) -> None:
         self.address = address
+        self._max_head = max_head
         self.peer = ""
         self.exchanges = 0
         self.idle_since = 0.0
@@ -245,8 +250,10 @@ class UpstreamConnection(asyncio.Protocol):
             cause = error.__context__ if isinstance(error.__context__, UpstreamError) else None
             self._fail(cause or UpstreamProtocolError(f"{self.address} does not speak HTTP/1.1 correctly: {error}."))
         else:
-            if self._phase is Phase.HEAD and self._head_bytes > MAX_HEAD:
-                self._fail(UpstreamProtocolError(f"{self.address} sent a response head of more than {MAX_HEAD} bytes."))
+            if self._phase is Phase.HEAD and self._head_bytes > self._max_head:
+                self._fail(
+                    UpstreamProtocolError(f"{self.address} sent a response head of more than {self._max_head} bytes.")
+                )
         self._wake()
 
     def eof_received(self) -> bool | None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import ConnectFailed, TlsFailed, UpstreamTimeout
 from .address import Address, TcpAddress, UnixAddress
-from .connection import UpstreamConnection
+from .connection import MAX_HEAD, UpstreamConnection
 from .tls import client_context, expected_name
 
 P = TypeVar("P", bound=asyncio.Protocol)
@@ -18,19 +18,22 @@ P = TypeVar("P", bound=asyncio.Protocol)
 CONNECT_TIMEOUT = 10.0
 
 
-async def open_connection(address: Address, timeout: float = CONNECT_TIMEOUT) -> UpstreamConnection:
+async def open_connection(
+    address: Address, timeout: float = CONNECT_TIMEOUT, max_head: int = MAX_HEAD
+) -> UpstreamConnection:
     """Connect to the first of the address's hosts that accepts.
 
     Args:
         address: where to.
         timeout: seconds for each host.
+        max_head: see ``UpstreamConnection``.
 
     Raises:
         ConnectFailed: no host accepts.
         TlsFailed: one of them accepts, and TLS cannot be agreed on.
         UpstreamTimeout: one of them did not answer in time.
     """
-    return await dial(address, lambda: UpstreamConnection(address), timeout)
+    return await dial(address, lambda: UpstreamConnection(address, max_head), timeout)
 
 
 async def dial(address: Address, factory: Callable[[], P], timeout: float = CONNECT_TIMEOUT) -> P:

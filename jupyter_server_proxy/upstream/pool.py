@@ -10,7 +10,8 @@ from .address import Address
 from .connection import UpstreamConnection
 from .dial import open_connection
 
-#: Seconds after which an unused connection is closed. Many servers close theirs after 5 s, and ours should be first.
+#: Seconds after which an unused connection is closed, unless told otherwise. Many servers close theirs after 5 s, and
+#: ours should be first.
 IDLE_TIMEOUT = 4.0
 
 #: Seconds after which an unused connection no longer carries a request that must not be repeated: the origin server
@@ -25,11 +26,18 @@ class Pool:
     """Owns the idle connections of all addresses. Decisions are synchronous; only dialling waits.
 
     Args:
-        connect: makes a new connection; for tests.
+        connect: makes a new connection.
+        idle_timeout: seconds after which an unused connection is closed.
     """
 
-    def __init__(self, connect: Callable[[Address], Awaitable[UpstreamConnection]] = open_connection) -> None:
+    def __init__(
+        self,
+        connect: Callable[[Address], Awaitable[UpstreamConnection]] = open_connection,
+        *,
+        idle_timeout: float = IDLE_TIMEOUT,
+    ) -> None:
         self._connect = connect
+        self._idle_timeout = idle_timeout
         self._idle: dict[Address, deque[UpstreamConnection]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -63,7 +71,7 @@ class Pool:
         connection.idle_since = loop.time()
         idle.append(connection)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(IDLE_TIMEOUT, self._sweep)
+            self._sweeper = loop.call_later(self._idle_timeout, self._sweep)
 
     def drop(self, address: Address) -> None:
         """Close the idle connections of an address whose server has gone."""
@@ -97,11 +105,11 @@ class Pool:
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         self._sweeper = None
-        oldest = loop.time() - IDLE_TIMEOUT
+        oldest = loop.time() - self._idle_timeout
         for address, idle in list(self._idle.items()):
             while idle and (idle[0].idle_since <= oldest or not idle[0].reusable):
                 idle.popleft().close()
             if not idle:
                 del self._idle[address]
         if self._idle:
-            self._sweeper = loop.call_later(IDLE_TIMEOUT / 2, self._sweep)
+            self._sweeper = loop.call_later(self._idle_timeout / 2, self._sweep)

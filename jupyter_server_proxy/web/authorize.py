@@ -9,13 +9,13 @@ from typing import Any
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.httputil import HTTPServerRequest
 
+from ..rules.credentials import Credentials
+from ..rules.policy import SAFE_METHODS, is_cross_site
 from .destinations import Destination
 from .runtime import Runtime
 
 #: What Jupyter's Authorizer is asked about.
 RESOURCE = "server-proxy"
-
-_READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "SEARCH", "TRACE"})
 
 
 class Bearer(JupyterHandler):
@@ -38,10 +38,12 @@ class Pass:
     Args:
         user: as the identity provider gave it.
         bearer: the handler that was shown to the identity provider.
+        credentials: what no application gets to see.
     """
 
     user: Any
     bearer: Bearer
+    credentials: Credentials
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Refusal:
 async def authorize(
     runtime: Runtime, request: HTTPServerRequest, destination: Destination, *, upgrade: bool
 ) -> Pass | Refusal:
-    """Decide about a request: Host, identity, Origin of an upgrade, Jupyter's Authorizer, allowed hosts; in that order.
+    """Decide about a request: Host, identity, origin, Jupyter's Authorizer, allowed addresses; in that order.
 
     Args:
         runtime: whose application has the identity provider and the authorizer in its settings.
@@ -74,19 +76,45 @@ async def authorize(
     bearer.current_user = bearer._jupyter_current_user = user
     if upgrade and not bearer.check_origin():
         return Refusal("Cross-origin connections are not allowed.")
-    action = "execute" if upgrade else "read" if request.method in _READING else "write"
+    provider = bearer.identity_provider
+    guarded = destination.handling.refuse_cross_site and not provider.is_token_authenticated(bearer)
+    if guarded and is_cross_site(request.method or "", request.headers.get, request.host):
+        return Refusal("Cross-site requests are not allowed.")
+    action = "execute" if upgrade else "read" if request.method in SAFE_METHODS else "write"
     allowed = bearer.authorizer.is_authorized(bearer, user, action, RESOURCE)
     if inspect.isawaitable(allowed):
         allowed = await allowed
     if not allowed:
         return Refusal(f"You are not allowed to {action} {RESOURCE}.")
-    if destination.host is not None and not _host_allowed(runtime, bearer, destination.host):
+    if destination.named_by_url:
+        refusal = _refuse_address(runtime, bearer, destination)
+        if refusal is not None:
+            return refusal
+    return Pass(user, bearer, credentials_of(bearer))
+
+
+def credentials_of(bearer: Bearer) -> Credentials:
+    """What logs people in here, as far as it concerns a request that was let in: no application gets to see it."""
+    provider = bearer.identity_provider
+    tokens = [getattr(provider, "token", None) or bearer.settings.get("token")]
+    if provider.is_token_authenticated(bearer):
+        tokens.append(provider.get_token(bearer))
+    return Credentials(
+        login_cookie=provider.get_cookie_name(bearer),
+        host=bearer.request.host,
+        tokens=tuple({token for token in tokens if token}),
+    )
+
+
+def _refuse_address(runtime: Runtime, bearer: Bearer, destination: Destination) -> Refusal | None:
+    """The policy for addresses that a URL names; configured servers are where the configuration says."""
+    policy = runtime.policy
+    if destination.host is not None and not policy.allows_host(bearer, destination.host):
         return Refusal(
             f"Host '{destination.host}' is not allowed. An administrator can add it to ServerProxy.host_allowlist."
         )
-    return Pass(user, bearer)
-
-
-def _host_allowed(runtime: Runtime, bearer: Bearer, host: str) -> bool:
-    allowlist = runtime.host_allowlist
-    return bool(allowlist(bearer, host)) if callable(allowlist) else host in allowlist
+    if not policy.allows_port(destination.port):
+        return Refusal(
+            f"Port {destination.port} is not allowed. An administrator can add it to ServerProxy.port_allowlist."
+        )
+    return None

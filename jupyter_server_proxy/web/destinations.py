@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import ProxyError, ServerMisconfigured
 from ..rules.spec import AskingCallable, ServerSpec
@@ -14,16 +14,26 @@ from ..upstream.address import Address, TcpAddress, loopback
 if TYPE_CHECKING:
     from ..supervise.server import ManagedServer
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Handling:
-    """How requests to a destination are passed on; each field has the meaning of the option of that name."""
+    """How requests to a destination are passed on; each field has the meaning of the option of that name.
+
+    ``response_timeout`` is in seconds; ``sandbox`` holds the flags of the CSP directive, "" for none.
+    """
 
     mappath: Mapping[str, str] | AskingCallable = field(default_factory=dict)
     rewrite_response: tuple[AskingCallable, ...] = ()
     update_last_activity: bool | AskingCallable = True
     exclude_last_activity_patterns: tuple[Any, ...] = ()
     raw_socket_proxy: bool = False
+    forward_credentials: bool = False
+    scope_cookies: bool = False
+    sandbox: str = ""
+    refuse_cross_site: bool = False
+    response_timeout: float = 300.0
 
 
 class Destination(Protocol):
@@ -32,12 +42,14 @@ class Destination(Protocol):
     Attributes:
         name: for messages and logs.
         handling: how to pass requests on.
-        host: the host to check against ``host_allowlist``; None when the URL names none.
+        named_by_url: the URL says where it is, and not the configuration; the policy for addresses applies.
+        host: the host that the URL names, if it names one.
         port: as ``rewrite_response`` functions may ask for it; 0 with a unix socket.
     """
 
     name: str
     handling: Handling
+    named_by_url: bool
     host: str | None
 
     @property
@@ -62,13 +74,19 @@ class Destination(Protocol):
 
 
 class ServerDestination:
-    """A server of the configuration."""
+    """A server of the configuration.
 
+    Args:
+        server: the configured one.
+        defaults: for what its configuration leaves open.
+    """
+
+    named_by_url = False
     host: str | None = None
 
-    def __init__(self, server: ManagedServer) -> None:
+    def __init__(self, server: ManagedServer, defaults: Handling) -> None:
         self.name = server.spec.name
-        self.handling = handling_of(server.spec)
+        self.handling = handling_of(server.spec, defaults)
         self._server = server
 
     @property
@@ -117,6 +135,8 @@ class AddressDestination:
         handling: the same for all such routes.
     """
 
+    named_by_url = True
+
     def __init__(self, host: str | None, port: int, handling: Handling) -> None:
         self.host = host
         self.handling = handling
@@ -150,6 +170,7 @@ class Nowhere(AddressDestination):
 
     def __init__(self, error: ProxyError, handling: Handling) -> None:
         super().__init__(None, 1, handling)
+        self.named_by_url = False  # there is nothing to allow
         self.name = "nowhere"
         self._error = error
 
@@ -162,12 +183,21 @@ class Nowhere(AddressDestination):
         raise self._error
 
 
-def handling_of(spec: ServerSpec) -> Handling:
-    """The part of a server's configuration that concerns single requests."""
+def handling_of(spec: ServerSpec, defaults: Handling) -> Handling:
+    """The part of a server's configuration that concerns single requests; ``defaults`` for what it leaves open."""
     return Handling(
         mappath=spec.mappath,
         rewrite_response=spec.rewrite_response,
         update_last_activity=spec.update_last_activity,
         exclude_last_activity_patterns=spec.exclude_last_activity_patterns,
         raw_socket_proxy=spec.raw_socket_proxy,
+        forward_credentials=_given(spec.forward_credentials, defaults.forward_credentials),
+        scope_cookies=spec.scope_cookies,
+        sandbox=spec.sandbox,
+        refuse_cross_site=_given(spec.refuse_cross_site, defaults.refuse_cross_site),
+        response_timeout=_given(spec.response_timeout, defaults.response_timeout),
     )
+
+
+def _given(value: T | None, default: T) -> T:
+    return default if value is None else value

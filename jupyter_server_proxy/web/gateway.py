@@ -19,6 +19,7 @@ from ..errors import ConnectFailed, ProxyError, UpgradeRequired, UpstreamClosed,
 from ..relay.http import Upload, collect_body, relay_body
 from ..relay.rawsocket import Bridge
 from ..relay.upgrade import tunnel
+from ..rules.credentials import Credentials
 from ..rules.headers import requested_upgrade, serialize_head
 from ..rules.rewrite import OriginalResponse, rewrite
 from ..upstream.address import Address
@@ -56,6 +57,7 @@ class Gateway(HTTPMessageDelegate):
         self._refusal: HTTPMessageDelegate | None = None
         self._journey: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
+        self._credentials = Credentials()
         headers = request.headers
         self._chunked = "Transfer-Encoding" in headers
         self._has_body = self._chunked or headers.get("Content-Length", "0") != "0"
@@ -115,6 +117,7 @@ class Gateway(HTTPMessageDelegate):
         """Serve, and turn what goes wrong into an answer, or into a visible end of one that has begun."""
         client = self._client
         client.cookies = verdict.bearer.login_cookies
+        self._credentials = verdict.credentials
         try:
             await self._serve()
         except ProxyError as error:
@@ -141,10 +144,17 @@ class Gateway(HTTPMessageDelegate):
         self._runtime.record_activity(destination.handling, self._request)
 
         address = destination.address or await destination.locate()
-        if destination.handling.raw_socket_proxy:
-            await self._serve_raw_socket(address)
-            return
+        await self._runtime.admission.enter(address)
+        try:
+            if destination.handling.raw_socket_proxy:
+                await self._serve_raw_socket(address)
+            else:
+                await self._serve_http(address)
+        finally:
+            self._runtime.admission.leave(address)
 
+    async def _serve_http(self, address: Address) -> None:
+        client, destination = self._client, self._route.destination
         upstream, head, outgoing = await self._exchange(address)
         try:
             fields = outgoing.response_fields(head, upstream)
@@ -183,12 +193,19 @@ class Gateway(HTTPMessageDelegate):
                 address = await destination.locate()
                 continue
             try:
-                outgoing = OutgoingRequest(request, self._route, upgrade=self._upgrade, chunked=self._chunked)
+                outgoing = OutgoingRequest(
+                    request,
+                    self._route,
+                    self._runtime,
+                    self._credentials,
+                    upgrade=self._upgrade,
+                    chunked=self._chunked,
+                )
                 upstream.start(outgoing.head(), method=request.method or "", upgrade=self._upgrade is not None)
                 if self._has_body:
                     self._upload = Upload(upstream, chunked=self._chunked)
                     self._client.body_wanted.set()
-                return upstream, await upstream.response(self._runtime.limits.response_timeout), outgoing
+                return upstream, await upstream.response(destination.handling.response_timeout), outgoing
             except UpstreamClosed:
                 stale = upstream.exchanges > 1 and upstream.untouched
                 upstream.abort()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from ..errors import RequestRefused, ServerMisconfigured
+from ..rules.credentials import Credentials, screen_set_cookie, withhold_fields, withhold_query
 from ..rules.fields import Fields, Pairs
 from ..rules.forwarding import Forwarding
 from ..rules.headers import build_request_fields, build_response_fields, serialize_head
@@ -14,6 +16,7 @@ from ..rules.paths import join_target, map_path, rewrite_location
 from ..rules.rewrite import RewritableResponse
 from ..rules.websocket import accept_key
 from ..upstream.connection import ResponseHead, UpstreamConnection
+from .runtime import Runtime
 
 if TYPE_CHECKING:
     from .routes import Route
@@ -25,6 +28,8 @@ class OutgoingRequest:
     Args:
         request: the client's.
         route: where it leads.
+        runtime: knows which proxies in front of Jupyter are trusted.
+        credentials: what the origin server does not get, unless it is configured to.
         upgrade: the protocol it asks for.
         chunked: its body comes in chunks.
 
@@ -35,23 +40,36 @@ class OutgoingRequest:
         ServerMisconfigured: an option of the server gave something that cannot be sent.
     """
 
-    def __init__(self, request: HTTPServerRequest, route: Route, *, upgrade: str | None, chunked: bool) -> None:
+    def __init__(
+        self,
+        request: HTTPServerRequest,
+        route: Route,
+        runtime: Runtime,
+        credentials: Credentials,
+        *,
+        upgrade: str | None,
+        chunked: bool,
+    ) -> None:
         destination = route.destination
         self._route = route
         self._method = request.method or ""
-        self.path, query = map_path(
-            destination.handling.mappath, route.path or "/", route.query, server=destination.name
-        )
+        query, received = route.query, list(request.headers.get_all())
+        self._is_reserved: Callable[[str], bool] = lambda name: False
+        if not destination.handling.forward_credentials:
+            query, received = withhold_query(query, credentials), withhold_fields(received, credentials)
+            self._is_reserved = credentials.is_reserved
+        self.path, query = map_path(destination.handling.mappath, route.path or "/", query, server=destination.name)
         self._target = join_target(route.prefix + self.path if route.absolute else self.path, query)
         if route.absolute and not route.path and not destination.handling.mappath:
             self._target = join_target(route.prefix, query)  # as it was written
         self._fields = build_request_fields(
-            request.headers.get_all(),
+            received,
             forwarding=Forwarding(
                 client=request.remote_ip or "",
                 protocol=request.protocol,
                 host=request.host,
                 prefix=None if route.absolute else route.prefix,
+                trusted_peer=runtime.trusted_peer(request),
             ),
             upgrade=upgrade,
             chunked=chunked,
@@ -73,9 +91,7 @@ class OutgoingRequest:
 
     def response_fields(self, head: ResponseHead, upstream: UpstreamConnection) -> Pairs:
         """What the client gets of the response's fields."""
-        return build_response_fields(
-            head.fields, rewrite_location=lambda url: self._outside(url, upstream), upgrade=head.status == 101
-        )
+        return self._screened(head.fields, upstream, upgrade=head.status == 101)
 
     def original_fields(self, head: ResponseHead) -> Fields:
         """The response's fields as ``rewrite_response`` functions see them: URLs are still the origin server's."""
@@ -83,11 +99,24 @@ class OutgoingRequest:
 
     def rewritten_fields(self, response: RewritableResponse, upstream: UpstreamConnection) -> Pairs:
         """The fields that ``rewrite_response`` left, with URLs as they are outside and the length of the new body."""
-        fields = build_response_fields(
-            response.headers.get_all(), rewrite_location=lambda url: self._outside(url, upstream)
-        )
+        fields = self._screened(response.headers.get_all(), upstream)
         if response.code not in (204, 304) and self._method != "HEAD":
             fields.append(("Content-Length", str(len(response.body))))
+        return fields
+
+    def _screened(
+        self, received: Iterable[tuple[str, str]], upstream: UpstreamConnection, upgrade: bool = False
+    ) -> Pairs:
+        handling = self._route.destination.handling
+        scope = self._route.prefix if handling.scope_cookies else None
+        fields = build_response_fields(
+            received,
+            rewrite_location=lambda url: self._outside(url, upstream),
+            screen_cookie=lambda value: screen_set_cookie(value, self._is_reserved, scope),
+            upgrade=upgrade,
+        )
+        if handling.sandbox:
+            fields.append(("Content-Security-Policy", f"sandbox {handling.sandbox}"))
         return fields
 
     def _outside(self, url: str, upstream: UpstreamConnection) -> str:
