@@ -7,15 +7,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
+
+from ..rules.headers import is_navigation
+from .refusal import PlainErrors
 
 #: What an icon may do when it is opened as a page of its own: an SVG can hold scripts.
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-class ServersInfoHandler(JupyterHandler):
+class LauncherHandler(PlainErrors):
+    """Sends people at a browser to the login page, and tells programs that they are not logged in."""
+
+    def get_login_url(self) -> str:
+        """Called by tornado when nobody is logged in."""
+        if not is_navigation(self.request.method or "", self.request.headers.get):
+            raise web.HTTPError(403, "Not logged in.")
+        return super().get_login_url()
+
+
+class ServersInfoHandler(LauncherHandler):
     """``GET <base_url>server-proxy/servers-info``: the configured servers, as launchers show them."""
 
     def initialize(self, server_processes: Sequence[Any]) -> None:
@@ -31,6 +43,8 @@ class ServersInfoHandler(JupyterHandler):
         """Only what is named here is told: never a callable, a command, or an environment."""
         self.write({"server_processes": [self._describe(server) for server in self.server_processes]})
 
+    head = get
+
     def _describe(self, server: Any) -> dict[str, Any]:
         entry = server.launcher_entry
         launcher = {
@@ -44,7 +58,7 @@ class ServersInfoHandler(JupyterHandler):
         return {"name": server.name, "launcher_entry": launcher, "new_browser_tab": server.new_browser_tab}
 
 
-class IconHandler(JupyterHandler):
+class IconHandler(LauncherHandler):
     """``GET <base_url>server-proxy/icon/<name>``: the icon file of a server."""
 
     def initialize(self, icons: Mapping[str, Any]) -> None:
@@ -71,3 +85,5 @@ class IconHandler(JupyterHandler):
         self.set_header("Content-Security-Policy", ICON_POLICY)
         self.set_header("Cache-Control", "private, max-age=3600")
         self.finish(content)
+
+    head = get

@@ -1,4 +1,4 @@
-"""The answers to requests that may not pass: exactly Jupyter's own, given by an ordinary handler."""
+"""The answers to requests that may not pass, given by ordinary handlers of Jupyter."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 
+from ..errors import ProxyError
 from ..rules.headers import is_navigation
 from .authorize import Refusal
+from .pages import reason_phrase, render_error
 from .runtime import Runtime
 
 
@@ -20,8 +22,47 @@ class _AnyMethod(tuple[str, ...]):
         return True
 
 
-class RefusalHandler(JupyterHandler):
-    """Navigations go to the login page, or get Jupyter's error page; everything else gets a 403."""
+class PlainErrors(JupyterHandler):
+    """Answers errors as the gateway does: Jupyter's own error page holds the token of those who are logged in."""
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """A page for people, JSON or one line for everything else.
+
+        Args:
+            status_code: of the answer.
+            kwargs: ``exc_info`` of the exception, whose message is shown if it is an HTTPError.
+        """
+        exception = (kwargs.get("exc_info") or (None, None))[1]
+        message = exception.log_message if isinstance(exception, web.HTTPError) else None
+        self.write_message(status_code, message or f"{reason_phrase(status_code)}.")
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Called by tornado, whose line for an HTTPError would hold the query, and with it a token.
+
+        The access log, which hides those, tells all but the reason.
+        """
+        if isinstance(value, web.HTTPError):
+            self.log.debug("%s %s: %s", value.status_code, self.request.path, value.log_message)
+        else:
+            super().log_exception(typ, value, tb)
+
+    def write_message(self, status_code: int, message: str) -> None:
+        """Finish with an error.
+
+        Args:
+            status_code: of the answer.
+            message: plain text, not escaped.
+        """
+        error = ProxyError(message)
+        error.status = status_code
+        fields, body = render_error(error, self.request.method or "", self.request.headers.get)
+        for name, value in fields:
+            self.set_header(name, value)
+        self.finish(body)
+
+
+class RefusalHandler(PlainErrors):
+    """Navigations of people who are not logged in go to the login page; everything else gets a 403."""
 
     SUPPORTED_METHODS = _AnyMethod()
 
@@ -53,12 +94,8 @@ class RefusalHandler(JupyterHandler):
     head = get
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """A page for people, one line for everything else."""
-        if self._navigating:
-            super().write_error(status_code, **kwargs)
-            return
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish(f"{self._refusal.reason}\n" if status_code == 403 else f"{status_code}\n")
+        """The reason of the refusal."""
+        self.write_message(status_code, self._refusal.reason if status_code == 403 else reason_phrase(status_code))
 
 
 @web.stream_request_body
