@@ -3,7 +3,8 @@
     ProxyError                     what a client may be told, and with which status
      ├── RequestRefused            400  the request cannot be passed on as it is
      │    ├── HostNotAllowed       403  the host is not in host_allowlist
-     │    └── UpgradeRequired      405  a raw socket server was asked for plain HTTP
+     │    ├── UpgradeRequired      405  a raw socket server was asked for plain HTTP
+     │    └── VersionRequired      426  a websocket of another version than 13 was asked for
      ├── UpstreamError             502  the origin server cannot be talked to
      │    ├── ConnectFailed        502  nobody listens, or the listener is not reachable
      │    ├── TlsFailed            502  its certificate is not trusted, or it does not speak TLS
@@ -56,6 +57,12 @@ class UpgradeRequired(RequestRefused):
     """A server with ``raw_socket_proxy`` takes websockets only."""
 
     status = 405
+
+
+class VersionRequired(RequestRefused):
+    """A server with ``raw_socket_proxy`` takes websockets of version 13 only (RFC 6455 4.2.2)."""
+
+    status = 426
 
 
 class UpstreamError(ProxyError):

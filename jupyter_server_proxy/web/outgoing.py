@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
-from ..errors import RequestRefused, ServerMisconfigured
+from ..errors import RequestRefused, ServerMisconfigured, VersionRequired
 from ..rules.credentials import Credentials, screen_set_cookie, withhold_fields, withhold_query
 from ..rules.fields import Fields, Pairs
 from ..rules.forwarding import Forwarding
@@ -130,13 +130,15 @@ class OutgoingRequest:
 def websocket_answer(headers: HTTPHeaders) -> Pairs:
     """Accept a websocket ourselves (RFC 6455 4.2.2), for a server that does not speak HTTP.
 
-    The first subprotocol that the client offers is agreed to: all that matters is that bytes pass.
+    Of the subprotocols that the client offers, "binary" is agreed to, or else the first: VNC clients offer "base64",
+    too, and would then encode what they send.
 
     Raises:
+        VersionRequired: the client speaks another version of the protocol.
         RequestRefused: the handshake is malformed.
     """
     if headers.get("Sec-WebSocket-Version") != "13":
-        raise RequestRefused("Only version 13 of the websocket protocol is spoken here.")
+        raise VersionRequired("Only version 13 of the websocket protocol is spoken here.")
     try:
         accept = accept_key(headers.get("Sec-WebSocket-Key") or "")
     except ValueError as error:
@@ -144,5 +146,5 @@ def websocket_answer(headers: HTTPHeaders) -> Pairs:
     answer = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)]
     offered = [word.strip() for word in headers.get("Sec-WebSocket-Protocol", "").split(",") if word.strip()]
     if offered:
-        answer.append(("Sec-WebSocket-Protocol", offered[0]))
+        answer.append(("Sec-WebSocket-Protocol", "binary" if "binary" in offered else offered[0]))
     return answer

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from html import escape
 from http import HTTPStatus
 
-from ..errors import ProxyError, StartFailed
+from ..errors import ProxyError, StartFailed, UpgradeRequired, VersionRequired
 from ..rules.fields import Pairs
 from ..rules.headers import is_navigation
 
@@ -59,6 +59,7 @@ def render_error(error: ProxyError, method: str, get: Callable[[str], str | None
     fields: Pairs = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
     if error.retry_after is not None:
         fields.append(("Retry-After", str(max(1, math.ceil(error.retry_after)))))
+    fields += _fields_of_status(error)
     output = "\n".join(error.output) if isinstance(error, StartFailed) else ""
     if is_navigation(method, get):
         fields += _PAGE_FIELDS
@@ -79,3 +80,12 @@ def render_error(error: ProxyError, method: str, get: Callable[[str], str | None
     encoded = body.encode()
     fields.append(("Content-Length", str(len(encoded))))
     return fields, encoded
+
+
+def _fields_of_status(error: ProxyError) -> Pairs:
+    """Fields without which the status must not be sent (RFC 9110 15.5.6 and 15.5.22)."""
+    if isinstance(error, UpgradeRequired):
+        return [("Allow", "GET")]
+    if isinstance(error, VersionRequired):
+        return [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
+    return []
