@@ -1,4 +1,4 @@
-"""Where a response ends, and whether its connection can serve another request (RFC 9112 6.3 and 9.3)."""
+"""Where a message ends, and whether its connection can serve another one (RFC 9112 6.3 and 9.3)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..errors import RequestRefused
 from .headers import tokens
 
 
@@ -24,6 +25,37 @@ class Framing:
 
     body: Body
     keep_alive: bool
+
+
+def check_request(fields: Iterable[tuple[str, str]], version: str) -> None:
+    """Refuse a request whose body could be taken to end in two places (RFC 9112 6.1 and 6.3), or that has two hosts.
+
+    Args:
+        fields: the request's field lines.
+        version: "HTTP/1.1" or "HTTP/1.0".
+
+    Raises:
+        RequestRefused: nothing of it may be passed on.
+    """
+    coding: list[str] = []
+    lengths: list[str] = []
+    hosts = 0
+    for name, value in fields:
+        lower = name.lower()
+        if lower == "transfer-encoding":
+            coding.append(value.strip().lower())
+        elif lower == "content-length":
+            lengths.append(value.strip())
+        elif lower == "host":
+            hosts += 1
+    if coding and (coding != ["chunked"] or version == "HTTP/1.0"):
+        raise RequestRefused("This request has a transfer coding that is not understood; it can only be chunked.")
+    if coding and lengths:
+        raise RequestRefused("This request has both Transfer-Encoding and Content-Length.")
+    if len(lengths) > 1 or any(not (length.isascii() and length.isdigit()) for length in lengths):
+        raise RequestRefused("The Content-Length of this request is not one number.")
+    if hosts > 1:
+        raise RequestRefused("This request has more than one Host field.")
 
 
 def frame_response(method: str, status: int, version: str, fields: Iterable[tuple[str, str]]) -> Framing:
@@ -49,6 +81,8 @@ def frame_response(method: str, status: int, version: str, fields: Iterable[tupl
             lengths.add(value.strip())
         elif lower == "connection":
             connection += tokens(value)
+    if version not in ("1.0", "1.1"):
+        raise ValueError(f"version {version!r} is not HTTP/1")
     if coding and coding != ["chunked"]:
         raise ValueError(f"transfer coding {', '.join(coding)!r} is not understood")
     if coding and (lengths or version == "1.0"):

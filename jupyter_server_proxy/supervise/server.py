@@ -221,6 +221,8 @@ class ManagedServer:
 
     async def _launch(self) -> Address:
         """Spawn the process and find out where it answers."""
+        if not self.spec.command:
+            return self._unmanaged_address()
         self._endpoint.prepare()
         command = render_command(self.spec, self.arguments)
         if not command:

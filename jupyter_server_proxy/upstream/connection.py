@@ -151,7 +151,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._last_progress = loop.time()
             self._timer = loop.call_later(timeout, self._check_time, timeout)
             try:
-                await self._wait()
+                while self._head is None and self._error is None:
+                    await self._wait()  # a head may come in any number of pieces
             finally:
                 self._timer.cancel()
         if self._head is None:

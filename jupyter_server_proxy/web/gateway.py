@@ -15,11 +15,12 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
 from tornado.iostream import StreamClosedError
 
-from ..errors import ConnectFailed, ProxyError, UpgradeRequired, UpstreamClosed, UpstreamError
+from ..errors import ConnectFailed, ProxyError, RequestRefused, UpgradeRequired, UpstreamClosed, UpstreamError
 from ..relay.http import Upload, collect_body, relay_body
 from ..relay.rawsocket import Bridge
 from ..relay.upgrade import tunnel
 from ..rules.credentials import Credentials
+from ..rules.framing import check_request
 from ..rules.headers import requested_upgrade, serialize_head
 from ..rules.rewrite import OriginalResponse, rewrite
 from ..upstream.address import Address
@@ -67,6 +68,11 @@ class Gateway(HTTPMessageDelegate):
 
     async def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """The head is here. The body is read when this returns: once it can be passed on, or dropped."""
+        try:
+            check_request(headers.get_all(), self._request.version)
+        except RequestRefused as error:
+            await self._client.break_off(error)
+            return
         verdict = await authorize(
             self._runtime, self._request, self._route.destination, upgrade=self._upgrade is not None
         )

@@ -9,8 +9,9 @@ from typing import cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, ResponseStartLine
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, StreamClosedError
 
+from ..errors import ProxyError
 from ..rules.fields import Fields, Pairs
 from .pages import reason_phrase
 
@@ -92,6 +93,20 @@ class ClientResponse:
         """Send the client to another path of this host."""
         location = path if query is None else f"{path}?{query}"
         await self.send(302, "", [("Location", location), ("Content-Length", "0")], b"")
+
+    async def break_off(self, error: ProxyError) -> None:
+        """Answer a request whose end cannot be told, and close: what follows could be anything."""
+        body = f"{error.message}\n"
+        fields = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        try:
+            await self.begin(error.status, "", fields, body.encode())
+        except StreamClosedError:
+            pass
+        self.connection.close()
 
     def cookie_fields(self) -> Pairs:
         """The field lines that logging in asks for."""

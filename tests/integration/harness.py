@@ -104,6 +104,7 @@ class Jupyter:
         self.token = secrets.token_hex(16)
         self.port = free_port()
         self.certificate = certificate
+        self._cookie = ""
         self._log_file = directory / "jupyter.log"
         configs = directory / "config"
         configs.mkdir(parents=True)
@@ -221,6 +222,15 @@ class Jupyter:
             return Answer(response.status, response.reason, response.getheaders(), response.read())
         finally:
             connection.close()
+
+    def login_cookie(self) -> str:
+        """A Cookie field that logs in."""
+        if not self._cookie:
+            set_cookies = self.request("GET", f"server-proxy/servers-info?token={self.token}", login=False).get_all(
+                "Set-Cookie"
+            )
+            self._cookie = "; ".join(value.partition(";")[0] for value in set_cookies if value.startswith("username-"))
+        return self._cookie
 
     def get(self, path: str, **options: Any) -> Answer:
         """``request("GET", ...)``"""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_server_proxy.rules.framing import Body, Framing, frame_response
+from jupyter_server_proxy.errors import RequestRefused
+from jupyter_server_proxy.rules.framing import Body, Framing, check_request, frame_response
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,35 @@ def test_framing(method: str, status: int, version: str, fields: list[tuple[str,
 def test_h3_contradictions_are_refused(version: str, fields: list[tuple[str, str]]) -> None:
     with pytest.raises(ValueError, match=r"Content-Length|coding"):
         frame_response("GET", 200, version, fields)
+
+
+def test_h3_another_version_of_http_is_refused() -> None:
+    with pytest.raises(ValueError, match="not HTTP/1"):
+        frame_response("GET", 200, "2.0", [])
+
+
+@pytest.mark.parametrize(
+    ("version", "fields"),
+    [
+        ("HTTP/1.1", [("Content-Length", "1"), ("Transfer-Encoding", "chunked")]),
+        ("HTTP/1.1", [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")]),
+        ("HTTP/1.1", [("Transfer-Encoding", "gzip, chunked")]),
+        ("HTTP/1.1", [("Transfer-Encoding", "")]),
+        ("HTTP/1.0", [("Transfer-Encoding", "chunked")]),
+        ("HTTP/1.1", [("Content-Length", "1"), ("Content-Length", "1")]),
+        ("HTTP/1.1", [("Content-Length", "1, 1")]),
+        ("HTTP/1.1", [("Content-Length", "+1")]),
+        ("HTTP/1.1", [("Content-Length", "\u0661")]),
+        ("HTTP/1.1", [("Content-Length", "")]),
+        ("HTTP/1.1", [("Host", "a"), ("host", "a")]),
+    ],
+)
+def test_h3_requests_that_can_be_read_in_two_ways_are_refused(version: str, fields: list[tuple[str, str]]) -> None:
+    with pytest.raises(RequestRefused):
+        check_request(fields, version)
+
+
+def test_ordinary_requests_pass() -> None:
+    check_request([("Host", "a"), ("Content-Length", " 12 ")], "HTTP/1.1")
+    check_request([("Host", "a"), ("Transfer-Encoding", "Chunked")], "HTTP/1.1")
+    check_request([], "HTTP/1.0")
