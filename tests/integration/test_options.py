@@ -274,6 +274,7 @@ def test_timeout_larger(jupyter: Jupyter) -> None:
     assert told(jupyter.get("patient/x"))["target"] == "/x"
 
 
+@pytest.mark.behaviour("P9")
 def test_timeout_passed(jupyter: Jupyter) -> None:
     answer = jupyter.get("hasty/x")
     assert answer.status in (503, 504)
@@ -320,6 +321,7 @@ def test_port(jupyter: Jupyter, places: dict[str, Any]) -> None:
         pass
 
 
+@pytest.mark.behaviour("P7")
 def test_unix_socket(jupyter: Jupyter) -> None:
     """The port is ignored, and nobody else can enter the directory."""
     port, unix_socket = words(jupyter, "unix")
@@ -329,6 +331,7 @@ def test_unix_socket(jupyter: Jupyter) -> None:
     assert path.parent.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.behaviour("P7")
 @pytest.mark.parametrize(("name", "suffix"), [("unix-path", ""), ("unix-pathlib", "2")])
 def test_unix_socket_path(jupyter: Jupyter, places: dict[str, Any], name: str, suffix: str) -> None:
     assert words(jupyter, name) == ["--port=0", f"--unix-socket={places['socket']}{suffix}"]
@@ -464,6 +467,7 @@ def test_rewrite_response_of_compressed(jupyter: Jupyter) -> None:
     assert answer.get("Content-Encoding") is None
 
 
+@pytest.mark.behaviour("S9")
 @pytest.mark.parametrize("name", ["rewrite-fails", "rewrite-wrong"])
 def test_rewrite_response_that_fails(jupyter: Jupyter, name: str) -> None:
     """An error page, without what may be secret; the server goes on."""
@@ -593,6 +597,7 @@ def wrong(start_jupyter: Callable[..., Jupyter]) -> Jupyter:
     return start_jupyter(WRONG)
 
 
+@pytest.mark.behaviour("P11")
 @pytest.mark.parametrize(
     ("name", "option", "remedy"),
     [
@@ -628,11 +633,13 @@ def test_wrong_value(wrong: Jupyter, name: str, option: str, remedy: str) -> Non
     assert name not in servers_info(wrong)
 
 
+@pytest.mark.behaviour("P11")
 def test_wrong_values_leave_the_others_working(wrong: Jupyter) -> None:
     assert told(wrong.get("good/x"))["target"] == "/x"
     assert "Traceback" not in wrong.log()
 
 
+@pytest.mark.behaviour("P11")
 def test_unknown_keys_warn(wrong: Jupyter) -> None:
     assert "good" in servers_info(wrong)
     for key in ("comand", "new_browser_window", "titel", "url"):
@@ -641,6 +648,7 @@ def test_unknown_keys_warn(wrong: Jupyter) -> None:
         assert "server 'good'" in said[0]
 
 
+@pytest.mark.behaviour("P9")
 @pytest.mark.parametrize(
     ("name", "told_to_user"), [("raising", "no luck today"), ("lost", "{nothing}"), ("none-later", "Word 1")]
 )
