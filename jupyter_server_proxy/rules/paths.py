@@ -20,6 +20,10 @@ _TARGET_SAFE = "/:[]@!$&'()*+,;=-._~%"
 
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 
+#: Resolvers take names that end in a number for IPv4 addresses: 127.1, 0x7f000001, 2130706433, 127.0.0.1. (WHATWG URL,
+#: "ends in a number checker"). Lists of networks would not know them.
+_NUMERIC_END = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9a-fA-F]*)\.?")
+
 
 @dataclass(frozen=True)
 class ProxyPath:
@@ -93,7 +97,7 @@ def validate_host(text: str) -> str:
     try:
         address = ipaddress.ip_address(bare)
     except ValueError:
-        if bare == host and len(host) <= 253 and _HOST_NAME.fullmatch(host):
+        if bare == host and len(host) <= 253 and _HOST_NAME.fullmatch(host) and not _NUMERIC_END.fullmatch(host):
             return host.lower()
         raise RequestRefused("The host of this URL is neither a name nor an IP address.") from None
     if (address.version == 6) != (bare != host) or "%" in bare:

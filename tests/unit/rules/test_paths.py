@@ -64,6 +64,8 @@ def test_s7_ports_that_cannot_be(rest: str) -> None:
         ("10.0.0.1", "10.0.0.1"),
         ("[::0001]", "::1"),
         ("a_b.c-d.", "a_b.c-d."),
+        ("1.example", "1.example"),
+        ("node1", "node1"),
     ],
 )
 def test_s6_hosts(text: str, expected: str) -> None:
@@ -75,7 +77,7 @@ def test_s6_hosts(text: str, expected: str) -> None:
     [
         "user@host", "user%40host", "a%2Fb", "a%3Ab", "a%00", "%256cocalhost", "a b", "", ".", "a..b", "-a", "::1",
         "[::1", "[localhost]", "[127.0.0.1]", "[fe80::1%25eth0]", "a\u0131b", "x" * 64, ".".join(["abc"] * 80),
-        "a%0D%0A",
+        "a%0D%0A", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.1.", "host.1", "0x",
     ],
 )  # fmt: skip
 def test_s6_what_is_no_host(text: str) -> None:
