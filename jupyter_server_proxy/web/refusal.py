@@ -34,7 +34,8 @@ class PlainErrors(JupyterHandler):
         """
         exception = (kwargs.get("exc_info") or (None, None))[1]
         message = exception.log_message if isinstance(exception, web.HTTPError) else None
-        self.write_message(status_code, message or f"{reason_phrase(status_code)}.")
+        # tornado doubles the "%" of messages without arguments, for its own log.
+        self.write_message(status_code, (message or f"{reason_phrase(status_code)}.").replace("%%", "%"))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Called by tornado, whose line for an HTTPError would hold the query, and with it a token.
