@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 
-from .authorize import Pass
+from .authorize import Pass, Refusal
 from .runtime import Runtime
 
 
@@ -17,13 +17,13 @@ class AccessRecord:
     Args:
         request: that was served.
         status: that was sent.
-        verdict: knows the user.
+        verdict: may know the user.
         runtime: knows the application, whose ``log_function`` writes the line (query tokens are scrubbed there).
     """
 
-    def __init__(self, request: HTTPServerRequest, status: int, verdict: Pass, runtime: Runtime) -> None:
+    def __init__(self, request: HTTPServerRequest, status: int, verdict: Pass | Refusal, runtime: Runtime) -> None:
         self.request = request
-        self.current_user: Any = verdict.user
+        self.current_user: Any = verdict.user if isinstance(verdict, Pass) else None
         self.log: logging.Logger = runtime.log
         self.application = runtime.application
         self.settings = runtime.application.settings

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import sys
+from typing import Any, cast
 
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
+from tornado.iostream import StreamClosedError
 
 from ..errors import ProxyError
 from ..rules.headers import is_navigation
+from .accesslog import AccessRecord
 from .authorize import Refusal
 from .pages import reason_phrase, render_error
+from .response import ClientResponse
 from .runtime import Runtime
 
 
@@ -101,13 +107,68 @@ class RefusalHandler(PlainErrors):
 
 @web.stream_request_body
 class UploadRefusalHandler(RefusalHandler):
-    """The same for requests with a body, which is not waited for."""
+    """The same for a navigation with a body, which is not waited for."""
 
     def data_received(self, chunk: bytes) -> None:
         """Called by tornado; the body is dropped."""
 
 
+class UploadRefusal(HTTPMessageDelegate):
+    """Refuses a request with a body at once, and drops the body.
+
+    Closing the connection while the client still sends would reset it, and the client might never see the answer (RFC
+    9112 9.6); so it gets some time to finish.
+
+    Args:
+        runtime: shared by all requests.
+        request: that is refused.
+        refusal: why.
+    """
+
+    def __init__(self, runtime: Runtime, request: HTTPServerRequest, refusal: Refusal) -> None:
+        self._runtime = runtime
+        self._request = request
+        self._refusal = refusal
+        self._client = ClientResponse(cast(HTTP1Connection, request.connection), linger=runtime.limits.linger)
+        self._answering: asyncio.Task[None] | None = None
+
+    async def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
+        """Called when the head is here; the body is read when this returns."""
+        self._client.connection.set_max_body_size(sys.maxsize)
+        self._client.expects_continue = headers.get("Expect", "").lower() == "100-continue"
+        self._answering = asyncio.get_running_loop().create_task(self._answer(), name="refuse an upload")
+        self._runtime.own(self._answering)
+        if self._client.expects_continue:
+            await asyncio.wait([self._answering])  # nobody is to tell the client that it may go on
+
+    def data_received(self, chunk: bytes) -> None:
+        """The body is dropped."""
+
+    def finish(self) -> None:
+        """The request is complete."""
+        self._client.request_read.set()
+
+    def on_connection_close(self) -> None:
+        """The client has gone."""
+        self._client.gone = True
+        if self._answering is not None:
+            self._answering.cancel()
+
+    async def _answer(self) -> None:
+        error = ProxyError(self._refusal.reason)
+        error.status = 403
+        fields, body = render_error(error, self._request.method or "", self._request.headers.get)
+        try:
+            await self._client.send(error.status, "", fields, body)
+        except StreamClosedError:
+            self._client.gone = True
+        finally:
+            AccessRecord(self._request, self._client.status, self._refusal, self._runtime).write()
+
+
 def refuse(runtime: Runtime, request: HTTPServerRequest, refusal: Refusal, *, has_body: bool) -> HTTPMessageDelegate:
     """What takes over a request that may not pass."""
+    if has_body and not is_navigation(request.method or "", request.headers.get):
+        return UploadRefusal(runtime, request, refusal)
     handler = UploadRefusalHandler if has_body else RefusalHandler
     return runtime.application.get_handler_delegate(request, handler, {"refusal": refusal})
