@@ -102,6 +102,7 @@ def allowed(handler, host):
 
 
 SLOW = "import os, sys, time; time.sleep(float(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+DAEMONIZE = "import subprocess, sys; subprocess.Popen(sys.argv[1:])"
 
 c.ServerProxy.host_allowlist = allowed
 c.ServerProxy.non_service_rewrite_response = mark
@@ -164,7 +165,14 @@ c.ServerProxy.servers = {{
     "posts": {{"command": ECHO, "update_last_activity": only_posts}},
     "unsure": {{"command": ECHO, "update_last_activity": broken_activity}},
     "polled": {{"command": ECHO, "exclude_last_activity_patterns": ["/base/polled/poll", "/other"]}},
+    "already": {{"command": ["echo", "already running"], "port": OUTSIDE}},
+    "daemon": {{"command": [sys.executable, "-c", DAEMONIZE, *ECHO]}},
+    "query": {{"command": ECHO, "launcher_entry": {{"path_info": "query?tkn=a%2Fb"}}}},
     "raw": {{"command": [sys.executable, ODD, "lines", "{{port}}"], "raw_socket_proxy": True}},
+    "raw-mkstemp": {{
+        "command": [sys.executable, ODD, "lines", "{{unix_socket}}"], "raw_socket_proxy": True,
+        "unix_socket": SOCKET + "3",
+    }},
     "raw-unix": {{
         "command": [sys.executable, ODD, "lines", "{{unix_socket}}"], "raw_socket_proxy": True, "unix_socket": True,
     }},
@@ -185,6 +193,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, echo_port: int) -> dict[str
     directory = tmp_path_factory.mktemp("o")
     icon = directory / "icon.svg"
     icon.write_bytes(SVG)
+    (directory / "s3").touch(0o600)
     return {
         "odd": str(APPS / "odd.py"),
         "outside": echo_port,
@@ -307,6 +316,21 @@ def test_environment_callable(jupyter: Jupyter) -> None:
     assert answer["environ"]["INHERITED"] == "yes"
 
 
+# ---- commands that end
+
+
+def test_command_that_ends_while_somebody_answers(jupyter: Jupyter, echo_port: int) -> None:
+    """Some commands only say that the server runs already."""
+    for _ in range(2):
+        assert f"--port={echo_port}" in words(jupyter, "already")
+
+
+def test_command_that_daemonizes(jupyter: Jupyter) -> None:
+    """What it leaves behind is the server, and is not started a second time."""
+    first = told(jupyter.get("daemon/x"))
+    assert told(jupyter.get("daemon/y"))["pid"] == first["pid"]
+
+
 # ---- where it listens, and what it is asked
 
 
@@ -384,6 +408,17 @@ def test_launcher_entry(jupyter: Jupyter) -> None:
         },
         "new_browser_tab": False,
     }
+
+
+def test_path_info_with_query(jupyter: Jupyter) -> None:
+    """It may lack the slash: the redirect that adds it keeps the query as it is."""
+    path_info = servers_info(jupyter)["query"]["launcher_entry"]["path_info"]
+    assert path_info == "query?tkn=a%2Fb"
+    redirect = jupyter.get(path_info)
+    assert 301 <= redirect.status <= 308
+    location = redirect.get("Location") or ""
+    assert location.endswith("/base/query/?tkn=a%2Fb"), location
+    assert told(jupyter.get("query/?tkn=a%2Fb"))["target"] == "/?tkn=a%2Fb"
 
 
 def test_icon(jupyter: Jupyter) -> None:
@@ -522,8 +557,10 @@ def test_activity(jupyter: Jupyter, method: str, path: str, counts: bool) -> Non
 # ---- raw_socket_proxy
 
 
-@pytest.mark.parametrize("name", ["raw", "raw-unix"])
+@pytest.mark.parametrize("name", ["raw", "raw-unix", "raw-mkstemp"])
 def test_raw_socket_proxy(jupyter: Jupyter, jp_asyncio_loop: asyncio.AbstractEventLoop, name: str) -> None:
+    """Also where mkstemp made an empty file of the socket's path, which the server replaces."""
+
     async def converse() -> bytes:
         connection = await websocket_connect(jupyter.websocket_url(f"{name}/"))
         await connection.write_message(b"hello \x00\xff", binary=True)
