@@ -28,7 +28,9 @@ class Inspect(RequestHandler):
         fields = "".join(row(name, value) for name, value in self.request.headers.get_all())
         target = re.sub(r"([?&]token=)[^&]+", r"\1(hidden)", self.request.uri or "")
         start = html.escape(f"{self.request.method} {target} {self.request.version}")
-        self.finish(PAGE.replace("START-LINE", start).replace("FIELDS", fields))
+        # The page is shown for every path: what it links to is relative to where Jupyter has put this application.
+        prefix = html.escape(self.request.headers.get("X-Forwarded-Prefix", "").rstrip("/"))
+        self.finish(PAGE.replace("PREFIX", prefix).replace("START-LINE", start).replace("FIELDS", fields))
 
 
 @stream_request_body

@@ -112,7 +112,7 @@ def test_inspector(jupyter: Jupyter) -> None:
     page = jupyter.get("demo-inspector/some/where?x=%2F")
     assert "GET /some/where?x=%2F HTTP/1.1" in page.text
     assert jupyter.token not in page.text
-    assert jupyter.path("demo-inspector") in page.text
+    assert f'<base href="{jupyter.path("demo-inspector/")}">' in page.text
     upload = jupyter.request("PUT", "demo-inspector/upload", body=bytes(2_000_000))
     assert upload.json()["bytes"] == 2_000_000
     connection = jupyter.connect()
