@@ -19,6 +19,9 @@ from .paths import join_target, split_target
 _XSRF = "_xsrf"
 _HUB_PREFIX = "jupyterhub-"
 
+#: What a name may begin with to promise how the cookie was set (RFC 6265bis 4.1.3).
+_PROMISES = ("__Host-", "__Secure-")
+
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Za-z0-9]")
 
 #: Schemes of the Authorization field that carry Jupyter's token.
@@ -45,19 +48,23 @@ class Credentials:
     """What logs people in to one Jupyter server, as seen in one request.
 
     Args:
-        login_cookie: name of the cookie that Jupyter's identity provider sets for this request's Host; "" without one.
+        login_cookies: names of the cookies that Jupyter's identity provider sets for this request's Host.
         host: the Host field. Other Jupyter servers of the same host set cookies that the browser sends here, too:
             cookies do not know ports (RFC 6265 8.5).
         tokens: what logged this request in, and the server's own token; never an application's.
     """
 
-    login_cookie: str = ""
+    login_cookies: tuple[str, ...] = ()
     host: str = ""
     tokens: tuple[str, ...] = ()
 
     def is_reserved(self, cookie: str) -> bool:
         """Whether a cookie of that name belongs to Jupyter or JupyterHub, and to no application."""
-        if cookie == _XSRF or cookie.startswith(_HUB_PREFIX) or (cookie == self.login_cookie != ""):
+        if cookie in self.login_cookies:
+            return True
+        for prefix in _PROMISES:
+            cookie = cookie.removeprefix(prefix)
+        if cookie == _XSRF or cookie.startswith(_HUB_PREFIX):
             return True
         if not cookie.startswith("username-"):
             return False

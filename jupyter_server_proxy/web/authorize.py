@@ -96,11 +96,12 @@ async def authorize(
 def credentials_of(bearer: Bearer) -> Credentials:
     """What logs people in here, as far as it concerns a request that was let in: no application gets to see it."""
     provider = bearer.identity_provider
+    hub = getattr(provider, "hub_auth", None)  # in a server that JupyterHub has started
     tokens = [getattr(provider, "token", None) or bearer.settings.get("token")]
     if provider.is_token_authenticated(bearer):
         tokens.append(provider.get_token(bearer))
     return Credentials(
-        login_cookie=provider.get_cookie_name(bearer),
+        login_cookies=(provider.get_cookie_name(bearer), getattr(hub, "cookie_name", "")),
         host=bearer.request.host,
         tokens=tuple({token for token in tokens if token}),
     )

@@ -11,7 +11,7 @@ from jupyter_server_proxy.rules.credentials import (
     withhold_query,
 )
 
-OURS = Credentials(login_cookie="username-localhost-8888", host="localhost:8888", tokens=("s3cret",))
+OURS = Credentials(login_cookies=("username-localhost-8888",), host="localhost:8888", tokens=("s3cret",))
 
 pytestmark = pytest.mark.behaviour("C1", "C2", "C3")
 
@@ -29,6 +29,8 @@ def cookies(value: str, credentials: Credentials = OURS) -> str | None:
         "username-localhost",
         "_xsrf",
         "jupyterhub-user-ann",
+        "__Host-jupyterhub-user-ann",
+        "__Host-_xsrf",
         "jupyterhub-user-ann-oauth-state-ab12",
         "jupyterhub-session-id",
         "jupyterhub-hub-login",
@@ -59,7 +61,7 @@ def test_c1_cookies_of_applications_pass_byte_for_byte(value: str) -> None:
 
 
 def test_c1_a_login_cookie_of_another_name_is_withheld() -> None:
-    assert cookies("mine=1; a=2", Credentials(login_cookie="mine")) == "a=2"
+    assert cookies("mine=1; a=2", Credentials(login_cookies=("mine",))) == "a=2"
 
 
 @pytest.mark.parametrize("value", ["token s3cret", "Token s3cret", "Bearer s3cret", "bearer  s3cret "])
