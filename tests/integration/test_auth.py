@@ -195,6 +195,30 @@ def test_a_refused_body_breaks_nothing(jupyter: Jupyter, listener: Listener, pat
 
 
 @pytest.mark.behaviour("S1")
+@pytest.mark.parametrize(
+    "framing",
+    ["Content-Length: 1000000000000", "Transfer-Encoding: chunked", "Content-Length: 5\r\nExpect: 100-continue"],
+)
+def test_a_refusal_does_not_wait_for_the_body(jupyter: Jupyter, listener: Listener, framing: str) -> None:
+    for path in ("plain/x", f"proxy/{listener.port}/x"):
+        with jupyter.raw() as client:
+            client.sendall(f"PUT {jupyter.path(path)} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n".encode())
+            assert client.makefile("rb").readline().startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 400 "))
+    assert nothing_happened(jupyter, listener)
+
+
+@pytest.mark.behaviour("S1")
+def test_the_connection_of_a_refused_post_can_be_used_again(jupyter: Jupyter) -> None:
+    connection = jupyter.connect()
+    for headers, status in (({}, 403), ({"Authorization": f"token {jupyter.token}"}, 200)) * 2:
+        connection.request("POST", jupyter.path("echo/x"), body=b"x" * 100_000, headers=headers)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == status
+    connection.close()
+
+
+@pytest.mark.behaviour("S1")
 def test_wrong_credentials_do_not_pass(jupyter: Jupyter, listener: Listener) -> None:
     name = cookie_of(jupyter.get("api/status")).partition("=")[0]
     for path in (f"proxy/{listener.port}/x", "plain/x"):
@@ -243,6 +267,16 @@ def test_the_password_form(jupyter: Jupyter) -> None:
         assert answer.status == status
     assert answer.get("Location") == "/base/echo/z"
     assert jupyter.get("echo/z", login=False, headers={"Cookie": cookie_of(answer)}).status == 200
+
+
+def test_a_jupyter_without_authentication_lets_everybody_in(start_jupyter) -> None:
+    """Administrators may leave it to something in front of Jupyter."""
+    more = "c.IdentityProvider.token = ''\nc.ServerProxy.servers = {'echo': {'command': ECHO}}\n"
+    jupyter = start_jupyter(more, environment={"JUPYTER_TOKEN": ""})
+    for method in ("GET", "POST"):
+        assert jupyter.request(method, "echo/x?token=mine", login=False).json()["target"] == "/x?token=mine"
+    assert jupyter.get("echo/ws", headers=HANDSHAKE, login=False).status == 101
+    assert jupyter.get("echo/ws", headers={**HANDSHAKE, "Origin": "http://evil.example"}, login=False).status == 403
 
 
 # ---- origins
@@ -396,11 +430,14 @@ def test_an_asynchronous_identity_provider_is_waited_for(custom: Jupyter, listen
 
 
 @pytest.mark.behaviour("S9")
-def test_the_page_of_a_refusal_holds_no_token(custom: Jupyter, jupyter: Jupyter) -> None:
-    headers = {**USER, **PAGE}
-    answer = custom.get("plain/", headers={**headers, **HANDSHAKE, "Sec-Fetch-Mode": "navigate"})
+def test_the_page_of_a_denial_holds_no_token(custom: Jupyter) -> None:
+    answer = custom.get("plain/", headers={**USER, **PAGE, **HANDSHAKE, "Sec-Fetch-Mode": "navigate"})
     assert answer.status == 403
     assert custom.token not in answer.text
+
+
+@pytest.mark.behaviour("S9")
+def test_the_page_of_a_refusal_holds_no_token(jupyter: Jupyter) -> None:
     for path in ("proxy/evil.example:80/", "proxy/0/", "proxy/70000/", "server-proxy/icon/none"):
         answer = jupyter.get(path, headers=PAGE)
         assert answer.status in (400, 403, 404), path
