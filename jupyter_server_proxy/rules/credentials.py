@@ -60,7 +60,7 @@ class Credentials:
 
     def is_reserved(self, cookie: str) -> bool:
         """Whether a cookie of that name belongs to Jupyter or JupyterHub, and to no application."""
-        if cookie in self.login_cookies:
+        if any(cookie == own or cookie.startswith(f"{own}-oauth-state") for own in self.login_cookies):
             return True
         for prefix in _PROMISES:
             cookie = cookie.removeprefix(prefix)

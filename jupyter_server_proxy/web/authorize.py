@@ -100,8 +100,9 @@ def credentials_of(bearer: Bearer) -> Credentials:
     tokens = [getattr(provider, "token", None) or bearer.settings.get("token")]
     if provider.is_token_authenticated(bearer):
         tokens.append(provider.get_token(bearer))
+    cookies = (provider.get_cookie_name(bearer), getattr(hub, "cookie_name", None))
     return Credentials(
-        login_cookies=(provider.get_cookie_name(bearer), getattr(hub, "cookie_name", "")),
+        login_cookies=tuple(cookie for cookie in cookies if cookie),
         host=bearer.request.host,
         tokens=tuple({token for token in tokens if token}),
     )
