@@ -12,13 +12,15 @@ import dataclasses
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from .fields import is_field_value, is_token
 from .spec import TlsSpec
 
-_MAX_SOCKET_PATH = 107  # sun_path of Linux has 108 bytes, the last of which is NUL
+#: Bytes that a socket's path may have: sun_path of unix(7) has 108, the last of which is NUL; on macOS it has 104.
+MAX_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
 
 # RFC 3986, 3.3: what stands in a path as it is. All else would reach us percent-encoded, in more than one spelling.
 _NAME = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/]+")
@@ -144,8 +146,8 @@ def unix_socket(value: Any) -> str | Literal[True] | None:
         raise ValueError(f"must be True, False, None or the path of a socket, got {_typed(value)}")
     if "\0" in value:
         raise ValueError("must be the path of a socket in the file system, but it contains NUL")
-    if len(os.fsencode(value)) > _MAX_SOCKET_PATH:
-        raise ValueError(f"must be a path of at most {_MAX_SOCKET_PATH} bytes, a limit of the system; got {value!r}")
+    if len(os.fsencode(value)) > MAX_SOCKET_PATH:
+        raise ValueError(f"must be a path of at most {MAX_SOCKET_PATH} bytes, a limit of the system; got {value!r}")
     return value
 
 

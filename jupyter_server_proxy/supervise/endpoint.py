@@ -11,11 +11,9 @@ import tempfile
 from typing import Any
 
 from ..errors import StartFailed
+from ..rules.options import MAX_SOCKET_PATH
 from ..rules.spec import ServerSpec
 from ..upstream.address import LOOPBACK, Address, TcpAddress, UnixAddress
-
-#: Bytes that a socket's path may have (sun_path of unix(7), less the final NUL); the smallest of the systems we know.
-MAX_SOCKET_PATH = 103
 
 #: Ports that were given to a server of this process, so that no two servers that start at the same time get the same.
 _handed_out: set[int] = set()
