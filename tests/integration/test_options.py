@@ -137,6 +137,7 @@ c.ServerProxy.servers = {{
     "unix": {{"command": ECHO, "unix_socket": True, "port": 1}},
     "unix-path": {{"command": ECHO, "unix_socket": SOCKET, "port": 1}},
     "unix-pathlib": {{"command": ECHO, "unix_socket": pathlib.Path(SOCKET + "2")}},
+    "unix-long": {{"command": ECHO, "unix_socket": SOCKET.ljust(103 if sys.platform == "darwin" else 107, "l")}},
     "map": {{"command": ECHO, "mappath": {{"/": "/index.html", "/old": "/new?own=1", "/a b": "/space"}}}},
     "map-call": {{"command": ECHO, "mappath": shorten}},
     "launcher": {{
@@ -360,6 +361,11 @@ def test_unix_socket(jupyter: Jupyter) -> None:
 def test_unix_socket_path(jupyter: Jupyter, places: dict[str, Any], name: str, suffix: str) -> None:
     assert words(jupyter, name) == ["--port=0", f"--unix-socket={places['socket']}{suffix}"]
     assert Path(places["socket"] + suffix).is_socket()
+
+
+def test_unix_socket_path_of_greatest_length(jupyter: Jupyter) -> None:
+    """What the check of the configuration lets pass can be listened at."""
+    assert told(jupyter.get("unix-long/x"))["target"] == "/x"
 
 
 @pytest.mark.parametrize(
