@@ -73,7 +73,9 @@ class Client:
         while (line := self.input.readline()) not in (b"\r\n", b""):
             name, _, value = line.decode().partition(":")
             self.headers[name.lower()] = value.strip()
-        assert self.status.startswith(b"HTTP/1.1 101 "), self.status
+        if not self.status.startswith(b"HTTP/1.1 101 "):
+            self.close()
+            raise AssertionError(self.status)
 
     def send(self, opcode: int, payload: bytes, **options: bool) -> None:
         self.socket.sendall(frame(opcode, payload, **options))
