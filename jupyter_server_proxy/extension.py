@@ -8,6 +8,7 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
+from traitlets import TraitError
 
 from .config import ServerProcess, ServerProxy, read_servers
 from .rules.policy import parse_hosts, parse_ports
@@ -34,7 +35,11 @@ class ServerProxyExtension(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Called by Jupyter Server when it loads the extension."""
-        self.runtime = load(self.serverapp)
+        try:
+            self.runtime = load(self.serverapp)
+        except TraitError as error:
+            # An option that guards must not be passed over, so nothing is proxied. Jupyter itself goes on.
+            self.log.error("jupyter-server-proxy is switched off, because its configuration is wrong: %s", error)
 
     async def stop_extension(self) -> None:
         """Called by Jupyter Server when it stops: no process of ours outlives it."""
@@ -47,6 +52,9 @@ def load(serverapp: Any) -> Runtime:
 
     Args:
         serverapp: the running ``jupyter_server.serverapp.ServerApp``.
+
+    Raises:
+        TraitError: a trait of ``ServerProxy`` has a wrong value. (A wrong server is skipped.)
     """
     config = ServerProxy(parent=serverapp)
     processes = read_servers(config, serverapp.log)

@@ -180,6 +180,13 @@ class ManagedServer:
         if self._state is State.READY and self.pid is None:
             self._begin_stop()
 
+    async def has_ended(self, timeout: float) -> bool:
+        """Whether the server is no longer ready, or its process ends within ``timeout`` seconds."""
+        if self._state is State.READY and self._process is not None:
+            await asyncio.wait({self._process.exited}, timeout=timeout)
+            await asyncio.sleep(0)  # the callback that leaves READY runs after those who wait
+        return self._state is not State.READY
+
     def kill_now(self) -> None:
         """End its processes without waiting, when Python exits."""
         if self._process is not None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Seconds in which a process that was killed, and has closed a connection, is gone.
+_DYING = 0.5
+
 
 @dataclass(frozen=True)
 class Handling:
@@ -72,6 +75,9 @@ class Destination(Protocol):
     def report_connect_failure(self) -> None:
         """Nobody listened at ``address``."""
 
+    async def has_ended(self) -> bool:
+        """Whether it has ended, or is about to: asked when it closed a connection without an answer."""
+
 
 class ServerDestination:
     """A server of the configuration.
@@ -125,6 +131,10 @@ class ServerDestination:
         """See ``Destination``."""
         self._server.report_connect_failure()
 
+    async def has_ended(self) -> bool:
+        """See ``Destination``."""
+        return await self._server.has_ended(_DYING)
+
 
 class AddressDestination:
     """``/proxy/<port>`` or ``/proxy/<host>:<port>``: somebody else started what listens there.
@@ -163,6 +173,10 @@ class AddressDestination:
 
     def report_connect_failure(self) -> None:
         """See ``Destination``."""
+
+    async def has_ended(self) -> bool:
+        """Not that we could know."""
+        return False
 
 
 class Nowhere(AddressDestination):

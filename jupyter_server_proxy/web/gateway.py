@@ -183,7 +183,8 @@ class Gateway(HTTPMessageDelegate):
         """Connect, send the request, and wait for the head of the response.
 
         A server of ours that has gone is started once more when nobody listens any longer. A request that is safe to
-        repeat is sent once more when a kept connection turns out to be closed, before any byte of a response.
+        repeat is sent once more when its connection is closed before any byte of a response, if it was a kept one, or
+        if the server has ended: the sockets of a dying process accept connections until its last thread is gone.
         """
         destination, request = self._route.destination, self._request
         repeatable = request.method in _REPEATABLE and not self._has_body
@@ -213,11 +214,16 @@ class Gateway(HTTPMessageDelegate):
                     self._client.body_wanted.set()
                 return upstream, await upstream.response(destination.handling.response_timeout), outgoing
             except UpstreamClosed:
-                stale = upstream.exchanges > 1 and upstream.untouched
                 upstream.abort()
-                if fresh or not (stale and repeatable):
+                if not (repeatable and upstream.untouched):
                     raise
-                fresh = True
+                if upstream.exchanges > 1 and not fresh:
+                    fresh = True
+                elif not restarted and await destination.has_ended():
+                    restarted = True
+                    address = await destination.locate()
+                else:
+                    raise
             except BaseException:
                 upstream.abort()
                 raise

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from harness import Jupyter
+from harness import APPS, Jupyter, wait_until
 
 
 @pytest.fixture(scope="module")
-def jupyter(start_jupyter):
+def jupyter(start_jupyter, tmp_path_factory):
+    prelude = f"APPS, MARKER = {str(APPS)!r}, {str(tmp_path_factory.mktemp('marker') / 'died')!r}\n"
     return start_jupyter(
-        """
+        prelude
+        + """
 c.ServerProxy.servers = {
     "echo": {"command": ECHO},
     "sock": {"command": ECHO, "unix_socket": True},
     "full": {"command": ECHO, "absolute_url": True},
     "fails": {"command": [sys.executable, "-c", "print('sorry <b>'); raise SystemExit(3)"]},
     "missing": {"command": ["no-such-program-here"]},
+    "dying": {"command": [sys.executable, APPS + "/dying.py", "{port}", MARKER], "timeout": 30},
+    "dying-post": {"command": [sys.executable, APPS + "/dying.py", "{port}", MARKER + "-post"], "timeout": 30},
 }
 """,
         base_url="/base/",
@@ -48,3 +52,18 @@ def test_p9_command_not_found(jupyter: Jupyter) -> None:
     answer = jupyter.get("missing/")
     assert answer.status == 503
     assert "no-such-program-here" in answer.text
+
+
+@pytest.mark.behaviour("P4", "H18")
+def test_p4_a_request_that_meets_a_dying_server_is_repeated(jupyter: Jupyter) -> None:
+    first = jupyter.get("dying/").text
+    answer = jupyter.get("dying/die")
+    assert answer.status == 200
+    assert answer.text != first
+
+
+@pytest.mark.behaviour("H18")
+def test_h18_not_if_it_may_change_something(jupyter: Jupyter) -> None:
+    first = jupyter.get("dying-post/").text
+    assert jupyter.request("POST", "dying-post/die", body=b"x").status == 502
+    wait_until(lambda: jupyter.get("dying-post/").text != first, "the server to be started again")
