@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from ..rules.credentials import Credentials
 from ..rules.policy import SAFE_METHODS, is_cross_site
 from .destinations import Destination
+from .logins import Login
 from .runtime import Runtime
 
 #: What Jupyter's Authorizer is asked about.
@@ -21,14 +22,23 @@ RESOURCE = "server-proxy"
 class Bearer(JupyterHandler):
     """Carries a request to the identity provider and the authorizer, which take a handler. Never executed."""
 
+    #: Jupyter's identity providers note here that a token was what let the request in.
+    _token_authenticated: bool
+
+    def clear(self) -> None:
+        """Called by tornado: there will be no response, so its default fields are not computed."""
+        self._headers = HTTPHeaders()
+        self._write_buffer = []
+        self._status_code = 200
+        self._reason = "OK"
+
     def check_xsrf_cookie(self) -> None:
         """Applications defend themselves against cross-site requests."""
 
-    @property
-    def login_cookies(self) -> list[str]:
+    def set_cookies(self) -> tuple[str, ...]:
         """Set-Cookie values that the identity provider wants the client to get: logging in by ``?token=`` sets one."""
         morsels = getattr(self, "_new_cookie", {}).values()
-        return [morsel.OutputString(None) for morsel in morsels] + self._headers.get_list("Set-Cookie")
+        return (*(morsel.OutputString(None) for morsel in morsels), *self._headers.get_list("Set-Cookie"))
 
 
 @dataclass(frozen=True)
@@ -37,12 +47,12 @@ class Pass:
 
     Args:
         user: as the identity provider gave it.
-        bearer: the handler that was shown to the identity provider.
+        cookies: Set-Cookie values that logging in asks for.
         credentials: what no application gets to see.
     """
 
     user: Any
-    bearer: Bearer
+    cookies: tuple[str, ...]
     credentials: Credentials
 
 
@@ -68,17 +78,18 @@ async def authorize(
     bearer = Bearer(runtime.application, request)
     if not bearer.check_host():
         return Refusal("This Host is not allowed.")
-    user = bearer.identity_provider.get_user(bearer)
-    if inspect.isawaitable(user):
-        user = await user
-    if user is None:
+    login = await _log_in(runtime, bearer)
+    if login is None:
         return Refusal("Not logged in.")
+    user = login.user
     bearer.current_user = bearer._jupyter_current_user = user
     if upgrade and not bearer.check_origin():
         return Refusal("Cross-origin connections are not allowed.")
-    provider = bearer.identity_provider
-    guarded = destination.handling.refuse_cross_site and not provider.is_token_authenticated(bearer)
-    if guarded and is_cross_site(request.method or "", request.headers.get, request.host):
+    if (
+        destination.handling.refuse_cross_site
+        and not login.by_token
+        and is_cross_site(request.method or "", request.headers.get, request.host)
+    ):
         return Refusal("Cross-site requests are not allowed.")
     action = "execute" if upgrade else "read" if request.method in SAFE_METHODS else "write"
     allowed = bearer.authorizer.is_authorized(bearer, user, action, RESOURCE)
@@ -90,15 +101,34 @@ async def authorize(
         refusal = _refuse_address(runtime, bearer, destination)
         if refusal is not None:
             return refusal
-    return Pass(user, bearer, credentials_of(bearer))
+    return Pass(user, login.cookies, credentials_of(bearer, login))
 
 
-def credentials_of(bearer: Bearer) -> Credentials:
+async def _log_in(runtime: Runtime, bearer: Bearer) -> Login | None:
+    """Ask the identity provider who it is, unless that is known."""
+    key = runtime.logins.key(bearer)
+    login = runtime.logins.find(key)
+    if login is not None:
+        bearer._token_authenticated = login.by_token  # as the provider would have noted for ``check_origin`` and others
+        return login
+    provider = bearer.identity_provider
+    user = provider.get_user(bearer)
+    if inspect.isawaitable(user):
+        user = await user
+    if user is None:
+        return None
+    bearer.current_user = bearer._jupyter_current_user = user
+    login = Login(user, bool(provider.is_token_authenticated(bearer)), bearer.set_cookies())
+    runtime.logins.remember(key, login)
+    return login
+
+
+def credentials_of(bearer: Bearer, login: Login) -> Credentials:
     """What logs people in here, as far as it concerns a request that was let in: no application gets to see it."""
     provider = bearer.identity_provider
     hub = getattr(provider, "hub_auth", None)  # in a server that JupyterHub has started
     tokens = [getattr(provider, "token", None) or bearer.settings.get("token")]
-    if provider.is_token_authenticated(bearer):
+    if login.by_token:
         tokens.append(provider.get_token(bearer))
     cookies = (provider.get_cookie_name(bearer), getattr(hub, "cookie_name", None))
     return Credentials(

@@ -122,7 +122,7 @@ class Gateway(HTTPMessageDelegate):
     async def _travel(self, verdict: Pass) -> None:
         """Serve, and turn what goes wrong into an answer, or into a visible end of one that has begun."""
         client = self._client
-        client.cookies = verdict.bearer.login_cookies
+        client.cookies = verdict.cookies
         self._credentials = verdict.credentials
         try:
             await self._serve()

@@ -39,7 +39,7 @@ class ClientResponse:
 
     def __init__(self, connection: HTTP1Connection, *, linger: float) -> None:
         self.connection = connection
-        self.cookies: list[str] = []
+        self.cookies: tuple[str, ...] = ()
         self.expects_continue = False
         self.body_wanted = asyncio.Event()
         self.request_read = asyncio.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ from ..rules.policy import HostList, has_port
 from ..upstream.admission import Admission
 from ..upstream.pool import Pool
 from .destinations import Handling
+from .logins import LoginCache
 
 if TYPE_CHECKING:
     from ..supervise.server import Supervisor
@@ -79,6 +81,7 @@ class Runtime:
     admission: Admission
     policy: AddressPolicy
     log: logging.Logger
+    logins: LoginCache = field(default_factory=lambda: LoginCache(time.monotonic))
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
 

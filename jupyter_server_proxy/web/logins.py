@@ -1,0 +1,88 @@
+"""Login checks that need not be repeated for each of the hundred requests that a page makes.
+
+The check of a signed cookie costs a third of all that is done for a small request. Its positive outcome is kept for a
+few seconds where that is provably safe: for Jupyter's own identity providers, whose answer depends on nothing but what
+is in the key. All others are asked every time. Host, Origin and the authorizer are checked every time in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
+
+if TYPE_CHECKING:
+    from .authorize import Bearer
+
+#: Seconds for which a login is believed, and logins that are kept.
+LIFETIME = 5.0
+MAX_LOGINS = 512
+
+#: Exactly these types: a subclass may look at anything.
+_KNOWN = (IdentityProvider, PasswordIdentityProvider)
+
+
+@dataclass(frozen=True)
+class Login:
+    """Somebody who was let in.
+
+    Args:
+        user: as the identity provider gave it.
+        by_token: a token was what counted, not a cookie.
+        cookies: Set-Cookie values that the client is to get.
+    """
+
+    user: Any
+    by_token: bool
+    cookies: tuple[str, ...]
+
+
+class LoginCache:
+    """Remembers who was let in, and by what.
+
+    Args:
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._logins: dict[Hashable, tuple[float, Login]] = {}
+
+    @staticmethod
+    def key(bearer: Bearer) -> Hashable | None:
+        """All that a stock identity provider looks at; None for a provider that is asked every time."""
+        provider = bearer.identity_provider
+        if type(provider) not in _KNOWN:
+            return None
+        request = bearer.request
+        credentials = (
+            request.headers.get("Cookie"),
+            request.headers.get("Authorization"),
+            tuple(request.arguments.get("token", ())),
+        )
+        if credentials == (None, None, ()):
+            return None
+        # The Host is part of the cookie's name, the protocol of the attributes of the one that is set.
+        settings = (provider.token, provider.cookie_name, bearer.settings.get("cookie_secret"))
+        return (*credentials, request.host, request.protocol, *settings)
+
+    def find(self, key: Hashable | None) -> Login | None:
+        """Who is known under this key."""
+        found = self._logins.get(key) if key is not None else None
+        if found is None:
+            return None
+        expires, login = found
+        if expires <= self._clock():
+            del self._logins[key]
+            return None
+        return login
+
+    def remember(self, key: Hashable | None, login: Login) -> None:
+        """Keep the outcome of a check that has let somebody in."""
+        if key is None:
+            return
+        if len(self._logins) >= MAX_LOGINS:
+            del self._logins[next(iter(self._logins))]  # the one that was added first expires first
+        self._logins[key] = (self._clock() + LIFETIME, login)
