@@ -287,6 +287,7 @@ def test_a_client_that_just_leaves_ends_the_servers_input(jupyter: Jupyter, serv
         frame(PING, b"x", final=False),
         frame(PING, b"x" * 126),
     ],
+    ids=["unmasked", "reserved bit", "unknown opcode", "nothing to continue", "interrupted", "split ping", "long ping"],
 )
 def test_broken_frames_are_refused(jupyter: Jupyter, bad: bytes) -> None:
     with connected(jupyter, "tcp") as client:
