@@ -7,12 +7,24 @@ full stops the reading of the other one. End of file is passed on in each direct
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections.abc import Callable
 from typing import cast
 
 #: Seconds that one direction may stay open, and silent, after the other has ended: an application that does not notice
 #: that its client has left must not keep the connection for ever.
 HALF_CLOSED_TIMEOUT = 60.0
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close at once, and so that the peer sees it is not an orderly end: ``abort`` by itself sends a FIN."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class End(asyncio.Protocol):
@@ -91,7 +103,7 @@ class End(asyncio.Protocol):
         self.lost = True
         if self.peer.transport is not None:
             if exc is not None:
-                self.peer.transport.abort()
+                reset(self.peer.transport)
             else:
                 self.peer.transport.close()
         self.duplex.end_lost()
@@ -126,7 +138,7 @@ class Duplex:
                 self._watch.cancel()
             for end in (self.client, self.server):
                 if not end.lost:
-                    end.transport.abort()
+                    reset(end.transport)
 
     def note_progress(self, end: End) -> None:
         """Called by an end that received bytes."""
