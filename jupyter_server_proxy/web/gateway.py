@@ -194,7 +194,7 @@ class Gateway(HTTPMessageDelegate):
                 upstream = await self._runtime.pool.acquire(address, fresh=fresh, repeatable=repeatable)
             except ConnectFailed:
                 destination.report_connect_failure()
-                if restarted or destination.address is not None:
+                if restarted or (destination.address is not None and not await destination.has_ended()):
                     raise
                 restarted = True
                 address = await destination.locate()
