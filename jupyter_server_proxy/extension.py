@@ -13,7 +13,8 @@ from traitlets import TraitError
 from .config import ServerProcess, ServerProxy, read_servers
 from .rules.policy import parse_hosts, parse_ports
 from .supervise.reaper import Reaper
-from .supervise.server import ManagedServer, Supervisor
+from .supervise.server import ManagedServer
+from .supervise.supervisor import Supervisor
 from .upstream.admission import Admission
 from .upstream.dial import open_connection
 from .upstream.pool import Pool
@@ -85,7 +86,7 @@ def load(serverapp: Any) -> Runtime:
 
 
 def _make_runtime(serverapp: Any, config: ServerProxy) -> Runtime:
-    reaper = Reaper()
+    reaper = Reaper(serverapp.log)
     connect = partial(open_connection, timeout=config.connect_timeout, max_head=config.max_response_head_size)
     return Runtime(
         application=serverapp.web_app,

@@ -111,7 +111,7 @@ class Endpoint:
         if found.st_uid != os.geteuid():
             raise StartFailed(f"Server '{name}' cannot use the unix socket {path}: it belongs to another user.")
         if stat.S_ISSOCK(found.st_mode):
-            if not _is_answered(path):
+            if not is_answered(path):
                 os.unlink(path)  # left by a process that is dead
         elif not stat.S_ISREG(found.st_mode) or found.st_size:
             # An empty file is what mkstemp leaves to reserve a name; the server will replace it.
@@ -151,20 +151,23 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _is_answered(path: str) -> bool:
+def is_answered(path: str) -> bool:
+    """Whether somebody listens on a unix socket; it is never waited for."""
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(0.2)
+        sock.setblocking(False)
         try:
             sock.connect(path)
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
+        except OSError:
+            return True  # a queue that is full, or a socket that is not for us: there is somebody
     return True
 
 
 def _unlink_our_socket(path: str) -> None:
     try:
         found = os.lstat(path)
-        if stat.S_ISSOCK(found.st_mode) and found.st_uid == os.geteuid() and not _is_answered(path):
+        if stat.S_ISSOCK(found.st_mode) and found.st_uid == os.geteuid() and not is_answered(path):
             os.unlink(path)
     except OSError:
         pass

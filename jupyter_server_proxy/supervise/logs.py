@@ -43,7 +43,7 @@ class LogTail:
         lines = list(self._lines)
         if self._partial:
             lines.append(_decode(self._partial))
-        return tuple(lines[-count:])
+        return tuple(lines[-count:]) if count > 0 else ()
 
     def clear(self) -> None:
         """Forget everything: another process begins."""

@@ -67,6 +67,17 @@ def tree_ports(pid: int, group: int) -> set[int]:
     return ports
 
 
+def tree_holds_socket(pid: int, group: int, path: str) -> bool:
+    """Whether a process, its descendants, or the members of its process group have a unix socket open at a path."""
+    for process in _tree(pid, group):
+        try:
+            if path in [str(connection.laddr) for connection in process.net_connections("unix")]:
+                return True
+        except psutil.Error:
+            continue
+    return False
+
+
 def group_members(group: int) -> list[psutil.Process]:
     """The living processes of a process group; zombies are dead."""
     members = []

@@ -80,7 +80,7 @@ class Process(asyncio.SubprocessProtocol):
         return bool(group_members(self.pid))
 
     async def stop(self, number: int = signal.SIGTERM, grace: float = 5.0) -> None:
-        """End the whole group: a signal, time to obey, then SIGKILL. Cancelling it kills at once.
+        """End the whole group: a signal, time to obey, then SIGKILL. Cancelling it only takes the time to obey away.
 
         Args:
             number: the first signal.
@@ -93,8 +93,9 @@ class Process(asyncio.SubprocessProtocol):
         finally:
             if self.group_alive():
                 self.signal_group(signal.SIGKILL)
-        await self._wait_gone(_KILL_PATIENCE)
-        self._transport.close()
+                await self._wait_gone(_KILL_PATIENCE)
+            await self.wait_output()
+            self._transport.close()
 
     async def wait_output(self) -> None:
         """After the child has ended: what it wrote last may still be on its way."""

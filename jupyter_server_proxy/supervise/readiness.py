@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from ..errors import ProxyError, StartFailed
 from ..upstream.address import Address
 from ..upstream.dial import dial
-from .endpoint import Endpoint
-from .ownership import listeners, tree_ports
+from .endpoint import Endpoint, is_answered
+from .ownership import listeners, tree_holds_socket, tree_ports
 from .process import Process
 
 #: One try to talk to a server at an address; the second argument is a timeout in seconds.
@@ -56,7 +56,7 @@ class Readiness:
         probe: asks it.
 
     Attributes:
-        taken: somebody of this user listened on its port before it was started.
+        taken: somebody of this user listened at its endpoint before it was started.
     """
 
     def __init__(self, name: str, endpoint: Endpoint, probe: Probe) -> None:
@@ -66,13 +66,21 @@ class Readiness:
         self.taken = False
 
     def look_before_start(self) -> None:
-        """Notice, before the server is started, who listens on its port already.
+        """Notice, before the server is started, who listens there already.
 
         Raises:
             StartFailed: another user does.
         """
-        if not self._endpoint.is_unix:
-            self.taken = bool(self._owners(None))
+        self.taken = is_answered(self._endpoint.path) if self._endpoint.is_unix else bool(self._owners(None))
+
+    def still_ours(self) -> bool:
+        """Whether somebody of this user listens there; asked where no process of ours runs: the server daemonized."""
+        if self._endpoint.is_unix:
+            return is_answered(self._endpoint.path)
+        try:
+            return self._owners(None) != set()
+        except StartFailed:
+            return False
 
     async def find(self, process: Process, timeout: float) -> Address | None:
         """One round of probes.
@@ -91,12 +99,18 @@ class Readiness:
             owners = self._owners(process)
             if owners is not None and not owners:
                 return None  # nobody listens: no need to connect
-            if self.taken and process.running and self._endpoint.port not in tree_ports(process.pid, process.pid):
-                return None  # it is still the one who was there before
+        if self.taken and process.running and not self._belongs_to(process):
+            return None  # it is still the one who was there before
         for address in self._endpoint.candidates:
             if await self._probe(address, timeout):
                 return address
         return None
+
+    def _belongs_to(self, process: Process) -> bool:
+        pid, endpoint = process.pid, self._endpoint
+        if endpoint.is_unix:
+            return tree_holds_socket(pid, pid, endpoint.path)
+        return endpoint.port in tree_ports(pid, pid)
 
     def _owners(self, process: Process | None) -> set[int] | None:
         """Users whose sockets listen on the port; None where the system does not tell."""

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 _SCRIPT = Path(__file__).with_name("reaper_script.py")
 
+#: Variables without which some installations of Python do not start. The guard gets nothing else.
+_NEEDED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "LIBPATH", "SHLIB_PATH")
+
 #: Seconds that the guard gets to end by itself.
 _PATIENCE = 5.0
 
 
 class Reaper:
-    """Starts the guard with the first process group, and tells it of every group that comes and goes."""
+    """Starts the guard with the first process group, and tells it of every group that comes and goes.
 
-    def __init__(self) -> None:
+    A guard that cannot be started is a warning and no more: it is for the day on which Jupyter is killed.
+
+    Args:
+        log: for that warning.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
         self._guard: subprocess.Popen[bytes] | None = None
         self._groups: set[int] = set()
 
@@ -61,15 +73,22 @@ class Reaper:
         if not self._groups:
             self._guard = None
             return
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={},
-            start_new_session=True,
-        )
+        try:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_SCRIPT)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={name: os.environ[name] for name in _NEEDED if name in os.environ},
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._guard = None
+            self._log.warning(
+                "The guard that would end servers after a kill -9 of Jupyter cannot be started: %s", error
+            )
+            return
         for group in self._groups:
             self._tell("add", group)
 

@@ -1,4 +1,4 @@
-r"""One configured server: the state machine that starts it once, watches it, and stops it; and the owner of all.
+r"""One configured server: the state machine that starts it once, watches it, and stops it.
 
 ::
 
@@ -17,7 +17,7 @@ import enum
 import logging
 import os
 import signal
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -27,8 +27,8 @@ from ..rules.spec import ServerSpec
 from ..upstream.address import Address, UnixAddress, loopback
 from .command import render_command, render_environment
 from .endpoint import Endpoint
+from .failures import describe_exit, exited, not_found, too_late
 from .logs import LogTail
-from .ownership import describe_listener, tree_ports
 from .process import Process
 from .readiness import Probe, Readiness, accepts_connections, pauses
 from .reaper import Reaper
@@ -110,6 +110,8 @@ class ManagedServer:
         self._address: Address | None = None
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
+        self._interrupted: asyncio.Task[None] | None = None
+        self._closed = False
         self._failure: ProxyError | None = None
         self._failures = 0
         self._next_start = 0.0
@@ -122,8 +124,8 @@ class ManagedServer:
 
     @property
     def address(self) -> Address | None:
-        """Where it listens; None unless it is ready."""
-        return self._address
+        """Where it listens, if that is known without a look: it is ready, and a process of ours is what listens."""
+        return None if self._is_detached else self._address
 
     @property
     def pid(self) -> int | None:
@@ -135,15 +137,28 @@ class ManagedServer:
         """The template arguments: port (0 with a unix socket), unix_socket ("" with a port), base_url."""
         return {**self._endpoint.arguments(), "base_url": self._base_url}
 
+    @property
+    def port(self) -> int:
+        """The template argument of that name."""
+        return self._endpoint.port
+
+    @property
+    def _last_output(self) -> tuple[str, ...]:
+        return self.logs.tail(OUTPUT_LINES)
+
     async def ensure_ready(self) -> Address:
         """Start the server if it does not run, and wait until it is ready; any number of callers share one start.
 
         Raises:
             StartFailed: it did not become ready, or failed so recently that it is not yet started again.
-            ServerUnavailable: it was stopped while it started.
+            ServerUnavailable: it was stopped while it started, or Jupyter is stopping.
             ServerMisconfigured: there is nothing to start and nowhere to connect to.
         """
+        if self._is_detached and not self._readiness.still_ours():
+            self._begin_stop()
         while self._state is not State.READY:
+            if self._closed:
+                raise ServerUnavailable(f"Server '{self.spec.name}' is not started: Jupyter is stopping.")
             if self._state is State.STOPPING:
                 await self._wait()
                 continue
@@ -163,21 +178,27 @@ class ManagedServer:
         while self._state in (State.STARTING, State.READY, State.STOPPING):
             if self._state is State.READY:
                 self._begin_stop()
-            elif self._state is State.STARTING and self._task is not None:
+            elif self._state is State.STARTING and self._task is not None and self._interrupted is not self._task:
+                self._interrupted = self._task  # once: a second time would interrupt its tidying up
                 self._task.cancel()
             await self._wait()
         self._state = State.STOPPED
         self._failure, self._failures, self._next_start = None, 0, 0.0
         self._endpoint.release()
 
+    async def close(self) -> None:
+        """Stop for good: Jupyter stops."""
+        self._closed = True
+        await self.stop()
+
     async def restart(self) -> None:
         """Stop and start; raises as ``ensure_ready``."""
         await self.stop()
         await self.ensure_ready()
 
-    def report_connect_failure(self) -> None:
-        """Nobody listens at ``address``; where no process of ours runs (it daemonized), this is how its end shows."""
-        if self._state is State.READY and self.pid is None:
+    def report_connect_failure(self, address: Address) -> None:
+        """Nobody listens there; where no process of ours runs (it daemonized), this is how its end shows."""
+        if self._state is State.READY and self.pid is None and address == self._address:
             self._begin_stop()
 
     async def has_ended(self, timeout: float) -> bool:
@@ -194,10 +215,24 @@ class ManagedServer:
 
     # ---- transitions
 
+    @property
+    def _is_detached(self) -> bool:
+        """Ready, and started by us, but what listens is no longer the process that we started."""
+        return self._state is State.READY and self._process is not None and not self._process.running
+
     def _begin(self, state: State, transition: Coroutine[Any, Any, None]) -> None:
         self._log.debug("Server '%s': %s -> %s", self.spec.name, self._state.value, state.value)
         self._state = state
         self._task = asyncio.get_running_loop().create_task(transition, name=f"{state.value} server {self.spec.name}")
+        self._task.add_done_callback(self._on_transition_ended)
+
+    def _on_transition_ended(self, task: asyncio.Task[None]) -> None:
+        """Whoever waits for a transition goes by the state, so none may end without leaving its own."""
+        if task is not self._task or self._state not in (State.STARTING, State.STOPPING):
+            return
+        self._state = State.STOPPED
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("The supervision of server '%s' failed", self.spec.name, exc_info=error)
 
     async def _wait(self) -> None:
         """Until the current transition has ended; leaving early leaves it alone."""
@@ -246,13 +281,16 @@ class ManagedServer:
     async def _spawn(self, command: list[str], environment: Mapping[str, str]) -> Process:
         name, program = self.spec.name, command[0]
         inherited = {key: value for key, value in os.environ.items() if key not in self._withheld}
+        spawning = asyncio.ensure_future(
+            Process.spawn(command, env={**inherited, **environment}, cwd=os.getcwd(), logs=self.logs)
+        )
         try:
-            return await Process.spawn(command, env={**inherited, **environment}, cwd=os.getcwd(), logs=self.logs)
+            return await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            self._process = await spawning  # it exists by now, so it is ours to end
+            raise
         except FileNotFoundError as error:
-            raise StartFailed(
-                f"Server '{name}' could not be started: there is no program '{program}'. "
-                "Install it, or write its full path into the server's command."
-            ) from error
+            raise not_found(name, program) from error
         except PermissionError as error:
             raise StartFailed(f"Server '{name}' could not be started: '{program}' is not executable.") from error
         except (OSError, ValueError) as error:
@@ -269,7 +307,7 @@ class ManagedServer:
             if address is not None:
                 return address
             await self._while_it_runs(process, asyncio.sleep(min(pause, left)), left)
-        raise self._too_late(process)
+        raise too_late(self.spec, self._endpoint, self._readiness, process, self._last_output)
 
     async def _while_it_runs(self, process: Process, step: Coroutine[Any, Any, T], timeout: float) -> T | None:
         """The result of a step, or None when time is up; raises as soon as the process ends with a failure.
@@ -283,7 +321,7 @@ class ManagedServer:
                 await asyncio.wait(watched, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if not process.running and process.exited.result() != 0:
                 await process.wait_output()
-                raise self._exited(process.exited.result())
+                raise exited(self.spec, process.exited.result(), self._last_output)
             await asyncio.wait({task}, timeout=timeout)
             return task.result() if task.done() else None
         finally:
@@ -308,23 +346,23 @@ class ManagedServer:
             # It may have left a daemon behind; if not, the next request finds nobody there, and starts it again.
             self._log.info("The process of server '%s' has ended", self.spec.name)
             return
-        self._log.warning("Server '%s' has ended: %s", self.spec.name, _describe_exit(code))
+        self._log.warning("Server '%s' has ended: %s", self.spec.name, describe_exit(code))
         self._begin_stop()
 
     def _begin_stop(self) -> None:
         """Leave READY: nobody is to find the old address from now on."""
         address, self._address = self._address, None
-        if address is not None and self._on_down is not None:
-            self._on_down(address)
         loop = asyncio.get_running_loop()
-        crashed = self.pid is None and self._process is not None and self._process.exited.result() != 0
-        if crashed and loop.time() - self._ready_since < self._policy.stable_after:
+        ended = self.pid is None and self._process is not None
+        if ended and loop.time() - self._ready_since < self._policy.stable_after:
             # The first crash is forgiven: what was ready once is likely to be so again.
             self._failures += 1
             self._next_start = loop.time() + self._delay(self._failures - 1)
         else:
             self._failures, self._next_start = 0, 0.0
         self._begin(State.STOPPING, self._stop())
+        if address is not None and self._on_down is not None:
+            self._on_down(address)
 
     async def _stop(self) -> None:
         await self._end_process()
@@ -361,7 +399,7 @@ class ManagedServer:
             raise self._failure_now()
         raise StartFailed(
             f"Server '{self.spec.name}' keeps ending soon after it was started.",
-            output=self.logs.tail(OUTPUT_LINES),
+            output=self._last_output,
             retry_after=left,
         )
 
@@ -379,71 +417,3 @@ class ManagedServer:
                 retry_after=left,
             )
         return type(failure)(failure.message, detail=failure.detail, retry_after=left)
-
-    def _exited(self, code: int) -> StartFailed:
-        return StartFailed(
-            f"Server '{self.spec.name}' {_describe_exit(code)} while it was starting.",
-            exit_code=code,
-            output=self.logs.tail(OUTPUT_LINES),
-        )
-
-    def _too_late(self, process: Process) -> StartFailed:
-        """Not ready in time: say what can be known about the reason."""
-        name, endpoint = self.spec.name, self._endpoint
-        where = endpoint.path if endpoint.is_unix else f"port {endpoint.port}"
-        message = f"Server '{name}' did not answer on {where} within {self.spec.timeout:g} s."
-        if not process.running:
-            message += " Its command has ended with status 0."
-        elif self._readiness.taken and endpoint.port not in tree_ports(process.pid, process.pid):
-            message += f" That port was taken already by {describe_listener(endpoint.port)}."
-        elif others := tree_ports(process.pid, process.pid) - {endpoint.port}:
-            ports = ", ".join(map(str, sorted(others)))
-            given = "{unix_socket}" if endpoint.is_unix else "{port}"
-            message += f" It listens on port {ports} instead: use {given} in its command."
-        else:
-            message += " If it needs more time, raise its timeout."
-        return StartFailed(message, exit_code=None if process.running else 0, output=self.logs.tail(OUTPUT_LINES))
-
-
-class Supervisor:
-    """Owns all configured servers, and the guard process.
-
-    Args:
-        reaper: shared by the servers.
-    """
-
-    def __init__(self, reaper: Reaper) -> None:
-        self.reaper = reaper
-        self._servers: dict[str, ManagedServer] = {}
-
-    def add(self, server: ManagedServer) -> None:
-        """Take a server over; its name must be new."""
-        assert server.spec.name not in self._servers
-        self._servers[server.spec.name] = server
-
-    def get(self, name: str) -> ManagedServer | None:
-        """The server of that name."""
-        return self._servers.get(name)
-
-    def __iter__(self) -> Iterator[ManagedServer]:
-        return iter(self._servers.values())
-
-    async def stop_all(self) -> None:
-        """End every server, all at the same time, and then the guard."""
-        await asyncio.gather(*(server.stop() for server in self), return_exceptions=True)
-        await self.reaper.close()
-
-    def kill_all_now(self) -> None:
-        """The last resort, when Python exits and nobody has stopped the servers."""
-        for server in self:
-            server.kill_now()
-        self.reaper.close_now()
-
-
-def _describe_exit(code: int) -> str:
-    if code >= 0:
-        return f"exited with status {code}"
-    try:
-        return f"was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was ended by signal {-code}"

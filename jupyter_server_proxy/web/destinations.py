@@ -72,8 +72,8 @@ class Destination(Protocol):
     def headers_override(self) -> Mapping[str, str]:
         """Fields that win over the client's and our own."""
 
-    def report_connect_failure(self) -> None:
-        """Nobody listened at ``address``."""
+    def report_connect_failure(self, address: Address) -> None:
+        """Nobody listened at an address that was given before."""
 
     async def has_ended(self) -> bool:
         """Whether it has ended, or is about to: asked when it closed a connection without an answer."""
@@ -98,7 +98,7 @@ class ServerDestination:
     @property
     def port(self) -> int:
         """See ``Destination``."""
-        return int(self._server.arguments["port"])
+        return self._server.port
 
     @property
     def address(self) -> Address | None:
@@ -127,9 +127,9 @@ class ServerDestination:
                 detail=repr(error),
             ) from error
 
-    def report_connect_failure(self) -> None:
+    def report_connect_failure(self, address: Address) -> None:
         """See ``Destination``."""
-        self._server.report_connect_failure()
+        self._server.report_connect_failure(address)
 
     async def has_ended(self) -> bool:
         """See ``Destination``."""
@@ -171,7 +171,7 @@ class AddressDestination:
         """See ``Destination``."""
         return {}
 
-    def report_connect_failure(self) -> None:
+    def report_connect_failure(self, address: Address) -> None:
         """See ``Destination``."""
 
     async def has_ended(self) -> bool:

@@ -193,7 +193,7 @@ class Gateway(HTTPMessageDelegate):
             try:
                 upstream = await self._runtime.pool.acquire(address, fresh=fresh, repeatable=repeatable)
             except ConnectFailed:
-                destination.report_connect_failure()
+                destination.report_connect_failure(address)
                 if restarted or (destination.address is not None and not await destination.has_ended()):
                     raise
                 restarted = True
@@ -253,7 +253,7 @@ class Gateway(HTTPMessageDelegate):
         try:
             await bridge.connect(address)
         except ConnectFailed:
-            self._route.destination.report_connect_failure()
+            self._route.destination.report_connect_failure(address)
             raise
         try:
             stream = client.detach()

@@ -21,7 +21,7 @@ from .destinations import Handling
 from .logins import LoginCache
 
 if TYPE_CHECKING:
-    from ..supervise.server import Supervisor
+    from ..supervise.supervisor import Supervisor
 
 
 @dataclass(frozen=True)
