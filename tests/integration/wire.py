@@ -137,6 +137,10 @@ class Wire:
         data, self._buffer = self._buffer, b""
         return data
 
+    def unread(self, data: bytes) -> None:
+        """Put bytes back that are to be read again."""
+        self._buffer = data + self._buffer
+
     def silent(self, seconds: float = QUIET) -> bool:
         """Whether nothing comes, not even an end, for a while."""
         if self._buffer:

@@ -1,0 +1,47 @@
+"""A service for Jupyter (``ServerApp.extra_services``) that tells what the proxy holds on to: ``GET debug/state``.
+
+Only tests load it. The request that asks is counted, too: compare two answers with each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+import psutil
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.web import authenticated
+
+
+class StateHandler(JupyterHandler):
+    @authenticated
+    def get(self) -> None:
+        runtime = self.serverapp.extension_manager.extension_apps["jupyter_server_proxy"].copy().pop().runtime
+        process = psutil.Process()
+        self.finish(
+            {
+                "tasks": sorted(task.get_name() for task in asyncio.all_tasks()),
+                "journeys": len(runtime.journeys),
+                "inside": sum(runtime.admission._inside.values()),
+                "in_line": sum(map(len, runtime.admission._line.values())),
+                "idle": runtime.pool.idle_count(),
+                "descriptors": sorted(_descriptors()),
+                "children": len(process.children(recursive=True)),
+                "threads": threading.active_count(),
+                "rss": process.memory_info().rss,
+            }
+        )
+
+
+def _descriptors() -> list[str]:
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:
+            continue  # the one that lists the directory
+    return found
+
+
+default_handlers = [(r"/debug/state", StateHandler)]
