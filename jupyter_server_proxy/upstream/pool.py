@@ -18,8 +18,34 @@ IDLE_TIMEOUT = 4.0
 #: could just be closing it, and such a request is never sent twice (RFC 9110 9.2.2).
 FRESH_ENOUGH = 1.0
 
+#: Addresses whose last connection is remembered.
+MAX_PACED = 256
+
 #: Unused connections that are kept for one address.
 MAX_IDLE = 32
+
+
+#: New connections that one address gets at once, and seconds between further ones. Simple servers let five wait to be
+#: accepted (Python's http.server does); the system drops what is beyond, and tries again after 1, 3, 7, 15 ... seconds.
+DIAL_BURST = 5
+DIAL_GAP = 0.002
+
+
+class Pacer:
+    """Spaces the new connections to each address."""
+
+    def __init__(self) -> None:
+        self._next: dict[Address, float] = {}
+
+    async def wait(self, address: Address) -> None:
+        """Return when a connection may be made."""
+        now = asyncio.get_running_loop().time()
+        turn = max(self._next.get(address, 0.0), now - DIAL_BURST * DIAL_GAP)
+        if len(self._next) > MAX_PACED:
+            self._next = {known: time for known, time in self._next.items() if time > now}
+        self._next[address] = turn + DIAL_GAP
+        if turn > now:
+            await asyncio.sleep(turn - now)
 
 
 class Pool:
@@ -38,6 +64,7 @@ class Pool:
     ) -> None:
         self._connect = connect
         self._idle_timeout = idle_timeout
+        self._pacer = Pacer()
         self._idle: dict[Address, deque[UpstreamConnection]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -56,6 +83,7 @@ class Pool:
             connection = self._take_idle(address, repeatable)
             if connection is not None:
                 return connection
+        await self._pacer.wait(address)
         return await self._connect(address)
 
     def release(self, connection: UpstreamConnection) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from jupyter_server_proxy.upstream import pool as module
 from jupyter_server_proxy.upstream.address import loopback
-from jupyter_server_proxy.upstream.pool import Pool
+from jupyter_server_proxy.upstream.pool import DIAL_BURST, DIAL_GAP, Pacer, Pool
 
 ADDRESS = loopback(8000)
 
@@ -132,3 +134,26 @@ async def test_drop_closes_what_is_idle(pool: Pool) -> None:
     pool.drop(ADDRESS)
     pool.drop(ADDRESS)
     assert connection.closed
+
+
+async def test_new_connections_are_spaced_per_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "time", lambda: 100.0)
+    monkeypatch.setattr("jupyter_server_proxy.upstream.pool.asyncio.sleep", sleep)
+    pacer = Pacer()
+    for _ in range(DIAL_BURST + 1):
+        await pacer.wait(loopback(1))
+    assert waits == []
+    for _ in range(3):
+        await pacer.wait(loopback(1))
+    assert waits == pytest.approx([DIAL_GAP, 2 * DIAL_GAP, 3 * DIAL_GAP])
+    await pacer.wait(loopback(2))
+    assert len(waits) == 3
+    monkeypatch.setattr(loop, "time", lambda: 200.0)
+    await pacer.wait(loopback(1))
+    assert len(waits) == 3
