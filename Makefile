@@ -6,12 +6,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+SOAK_ARGS ?=
 
 SOURCES := jupyter_server_proxy tests demo conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-integration lint types imports format hooks changelog dist clean
+.PHONY: help demo test test-unit test-integration soak lint types imports format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ test-unit: $(VENV)/.test ## the unit tests: seconds, no sockets, no processes
 
 test-integration: $(VENV)/.apps ## real Jupyter servers with real children, Streamlit and Panel among them
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration $(PYTEST_ARGS)
+
+soak: $(VENV)/.test ## mixed load for ten minutes: memory, descriptors, threads, children (SOAK_ARGS="--minutes 3")
+	$(BIN)/python tests/soak/soak.py $(SOAK_ARGS)
 
 lint: $(VENV)/.test ## style and likely bugs
 	$(BIN)/ruff check $(SOURCES)
