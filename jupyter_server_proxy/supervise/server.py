@@ -212,6 +212,7 @@ class ManagedServer:
         """End its processes without waiting, when Python exits."""
         if self._process is not None:
             self._process.signal_group(signal.SIGKILL)
+        self._endpoint.release()
 
     # ---- transitions
 
