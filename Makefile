@@ -8,11 +8,11 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 SOAK_ARGS ?=
 
-SOURCES := jupyter_server_proxy tests demo conftest.py
+SOURCES := jupyter_server_proxy tests demo bench conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-integration soak lint types imports format hooks changelog dist clean
+.PHONY: help demo bench test test-unit test-integration soak lint types imports format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ format: $(VENV)/.test ## let ruff repair what it can
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+# ---- measure it
+
+bench: $(VENV)/.test ## speed and memory next to 4.6, nginx and configurable-http-proxy (BENCH_ARGS="get --rounds 5")
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
 # ---- develop and release
 
 hooks: $(VENV)/.dev ## run the linters before each commit
@@ -61,7 +66,7 @@ dist: $(VENV)/bin/python ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # ---- the environment: one venv, to which each stamp adds what its targets need
 

@@ -87,6 +87,8 @@ class Jupyter:
         arguments: more command-line arguments.
         environment: more environment variables.
         certificate: (certificate file, key file) to serve TLS.
+        python: of the environment that it runs in.
+        log_level: of its log.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class Jupyter:
         arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         certificate: tuple[str, str] | None = None,
+        python: str = sys.executable,
+        log_level: str = "DEBUG",
     ) -> None:
         self.directory = directory
         self.base_url = base_url
@@ -111,10 +115,10 @@ class Jupyter:
         prelude = f"import sys\nECHO = {ECHO!r}\nc = get_config()\n"
         (configs / "jupyter_server_config.py").write_text(prelude + config)
         command = [
-            sys.executable, "-m", "jupyter_server", "--no-browser", "--ServerApp.ip=127.0.0.1",
+            python, "-m", "jupyter_server", "--no-browser", "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0", f"--ServerApp.base_url={base_url}",
             f"--ServerApp.root_dir={directory}", '--ServerApp.jpserver_extensions={"jupyter_server_proxy": True}',
-            "--log-level=DEBUG", *arguments,
+            f"--log-level={log_level}", *arguments,
         ]  # fmt: skip
         if certificate is not None:
             command += [f"--ServerApp.certfile={certificate[0]}", f"--ServerApp.keyfile={certificate[1]}"]
