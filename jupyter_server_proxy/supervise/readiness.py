@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 from ..errors import ProxyError, StartFailed
 from ..upstream.address import Address
@@ -16,17 +16,16 @@ from .process import Process
 #: One try to talk to a server at an address; the second argument is a timeout in seconds.
 Probe = Callable[[Address, float], Awaitable[bool]]
 
-#: Seconds between probes: short enough for a server that is up in a millisecond, long enough for one that is slow.
-FIRST_PAUSE = 0.001
-LONGEST_PAUSE = 0.25
+#: Seconds between probes: at first short enough for a server that is up in no time, then a share of the time that has
+#: passed, so that waiting never makes a start longer by much more than that share.
+FIRST_PAUSE = 0.002
+LONGEST_PAUSE = 0.1
+SHARE = 0.05
 
 
-def pauses() -> Iterator[float]:
-    """Seconds to wait between one probe and the next."""
-    pause = FIRST_PAUSE
-    while True:
-        yield pause
-        pause = min(pause * 1.5, LONGEST_PAUSE)
+def pause_after(elapsed: float) -> float:
+    """Seconds to wait between one probe and the next, ``elapsed`` seconds after the start."""
+    return min(LONGEST_PAUSE, max(FIRST_PAUSE, elapsed * SHARE))
 
 
 async def accepts_connections(address: Address, timeout: float) -> bool:

@@ -30,7 +30,7 @@ from .endpoint import Endpoint
 from .failures import describe_exit, exited, not_found, too_late
 from .logs import LogTail
 from .process import Process
-from .readiness import Probe, Readiness, accepts_connections, pauses
+from .readiness import Probe, Readiness, accepts_connections, pause_after
 from .reaper import Reaper
 
 T = TypeVar("T")
@@ -300,13 +300,12 @@ class ManagedServer:
     async def _find(self, process: Process, deadline: float) -> Address:
         """Probe until the server answers, its process ends badly, or time is up."""
         loop = asyncio.get_running_loop()
-        for pause in pauses():
-            left = deadline - loop.time()
-            if left <= 0:
-                break
+        started = loop.time()
+        while (left := deadline - loop.time()) > 0:
             address = await self._while_it_runs(process, self._readiness.find(process, left), left)
             if address is not None:
                 return address
+            pause = pause_after(loop.time() - started)
             await self._while_it_runs(process, asyncio.sleep(min(pause, left)), left)
         raise too_late(self.spec, self._endpoint, self._readiness, process, self._last_output)
 

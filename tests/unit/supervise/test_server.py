@@ -103,7 +103,7 @@ class Lab:
 
         monkeypatch.setattr(module.Process, "spawn", spawn)
         monkeypatch.setattr(module, "Readiness", FakeReadiness)
-        monkeypatch.setattr(module, "pauses", lambda: iter([0.0] * 1_000_000))
+        monkeypatch.setattr(module, "pause_after", lambda elapsed: 0.0)
         policy = Policy(backoff_first=1000.0, backoff_max=4000.0, stable_after=10_000.0)
         spec = ServerSpec(**{"name": "app", "command": ("run",), "port": 7, "timeout": 60.0, **options})
         self.server = ManagedServer(
