@@ -424,23 +424,6 @@ class ServerProxy(Protection):
         return log or default_log()
 
 
-def read_servers(proxy: ServerProxy, log: Log) -> list[ServerProcess]:
-    """All servers: those of ``ServerProxy.servers``, then those of installed packages.
-
-    Where two have one name, the first is kept, and the log says so: people override the server of a package by
-    configuring one of the same name.
-    """
-    from .discovery import discover  # it builds on this module
-
-    servers: dict[str, ServerProcess] = {}
-    for server in [*proxy.servers.values(), *discover(log)]:
-        if server.name in servers:
-            log.info("server %r is defined more than once; the configuration, or else the first, is used", server.name)
-        else:
-            servers[server.name] = server
-    return list(servers.values())
-
-
 def describe_failure(name: object, error: BaseException) -> str:
     """Half a sentence that names the server and what is wrong with it."""
     if isinstance(error, ConfigurationError):

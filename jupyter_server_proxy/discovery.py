@@ -1,10 +1,10 @@
-"""Servers that installed packages bring along, as entry points of the group ``jupyter_serverproxy_servers``."""
+"""All servers: those of the configuration, and those that packages announce as ``jupyter_serverproxy_servers``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .config import ServerProcess, describe_failure, make_server_process
+from .config import ServerProcess, ServerProxy, describe_failure, make_server_process
 from .errors import ConfigurationError
 from .option import Log
 
@@ -77,3 +77,18 @@ def _package(entry_point: EntryPoint) -> str:
         return f"{distribution.name} {distribution.version}" if distribution else "an unknown package"
     except Exception:  # its metadata may be damaged
         return "an unknown package"
+
+
+def read_servers(proxy: ServerProxy, log: Log) -> list[ServerProcess]:
+    """All servers: those of ``ServerProxy.servers``, then those of installed packages.
+
+    Where two have one name, the first is kept, and the log says so: people override the server of a package by
+    configuring one of the same name.
+    """
+    servers: dict[str, ServerProcess] = {}
+    for server in [*proxy.servers.values(), *discover(log)]:
+        if server.name in servers:
+            log.info("server %r is defined more than once; the configuration, or else the first, is used", server.name)
+        else:
+            servers[server.name] = server
+    return list(servers.values())

@@ -10,7 +10,8 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 from traitlets import TraitError
 
-from .config import ServerProcess, ServerProxy, read_servers
+from .config import ServerProcess, ServerProxy
+from .discovery import read_servers
 from .rules.policy import parse_hosts, parse_ports
 from .supervise.reaper import Reaper
 from .supervise.server import ManagedServer

@@ -1,4 +1,4 @@
-"""Where a route leads: a configured server, or an address that the URL names."""
+"""Where a request is to go: a configured server, or an address that the URL names."""
 
 from __future__ import annotations
 
@@ -195,6 +195,30 @@ class Nowhere(AddressDestination):
     async def locate(self) -> Address:
         """Always raises."""
         raise self._error
+
+
+@dataclass(frozen=True)
+class Route:
+    """A request target, taken apart; all parts are as the client sent them.
+
+    Args:
+        destination: who answers.
+        prefix: public path of the destination, without trailing slash.
+        path: what follows the prefix; "" or begins with "/".
+        query: None without "?".
+        absolute: the destination sees ``prefix + path`` instead of ``path``.
+    """
+
+    destination: Destination
+    prefix: str
+    path: str
+    query: str | None
+    absolute: bool
+
+    @property
+    def lacks_slash(self) -> bool:
+        """Whether relative links of the application's first page would go astray."""
+        return self.path == ""
 
 
 def handling_of(spec: ServerSpec, defaults: Handling) -> Handling:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
@@ -27,14 +26,12 @@ from ..upstream.address import Address
 from ..upstream.connection import ResponseHead, UpstreamConnection
 from .accesslog import AccessRecord
 from .authorize import Pass, Refusal, authorize
+from .destinations import Route
 from .outgoing import OutgoingRequest, websocket_answer
 from .pages import render_error
 from .refusal import refuse
 from .response import ClientResponse
 from .runtime import Runtime
-
-if TYPE_CHECKING:
-    from .routes import Route
 
 #: Requests that may be sent a second time when a kept connection turns out to be closed (RFC 9110 9.2.1).
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})

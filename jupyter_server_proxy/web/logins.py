@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
-
-if TYPE_CHECKING:
-    from .authorize import Bearer
+from jupyter_server.base.handlers import JupyterHandler
 
 #: Seconds for which a login is believed, and logins that are kept.
 LIFETIME = 5.0
@@ -51,12 +49,12 @@ class LoginCache:
         self._logins: dict[Hashable, tuple[float, Login]] = {}
 
     @staticmethod
-    def key(bearer: Bearer) -> Hashable | None:
+    def key(handler: JupyterHandler) -> Hashable | None:
         """All that a stock identity provider looks at; None for a provider that is asked every time."""
-        provider = bearer.identity_provider
+        provider = handler.identity_provider
         if type(provider) not in _KNOWN:
             return None
-        request = bearer.request
+        request = handler.request
         credentials = (
             request.headers.get("Cookie"),
             request.headers.get("Authorization"),
@@ -65,7 +63,7 @@ class LoginCache:
         if credentials == (None, None, ()):
             return None
         # The Host is part of the cookie's name, the protocol of the attributes of the one that is set.
-        settings = (provider.token, provider.cookie_name, bearer.settings.get("cookie_secret"))
+        settings = (provider.token, provider.cookie_name, handler.settings.get("cookie_secret"))
         return (*credentials, request.host, request.protocol, *settings)
 
     def find(self, key: Hashable | None) -> Login | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
@@ -16,10 +15,8 @@ from ..rules.paths import join_target, map_path, rewrite_location
 from ..rules.rewrite import RewritableResponse
 from ..rules.websocket import accept_key
 from ..upstream.connection import ResponseHead, UpstreamConnection
+from .destinations import Route
 from .runtime import Runtime
-
-if TYPE_CHECKING:
-    from .routes import Route
 
 
 class OutgoingRequest:

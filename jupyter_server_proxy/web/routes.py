@@ -7,7 +7,6 @@ configured servers cost a request no more than one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
@@ -15,33 +14,9 @@ from tornado.routing import Router
 
 from ..errors import RequestRefused
 from ..rules.paths import parse_proxy_path, split_target
-from .destinations import AddressDestination, Destination, Handling, Nowhere
+from .destinations import AddressDestination, Destination, Handling, Nowhere, Route
 from .gateway import Gateway
 from .runtime import Runtime
-
-
-@dataclass(frozen=True)
-class Route:
-    """A request target, taken apart; all parts are as the client sent them.
-
-    Args:
-        destination: who answers.
-        prefix: public path of the destination, without trailing slash.
-        path: what follows the prefix; "" or begins with "/".
-        query: None without "?".
-        absolute: the destination sees ``prefix + path`` instead of ``path``.
-    """
-
-    destination: Destination
-    prefix: str
-    path: str
-    query: str | None
-    absolute: bool
-
-    @property
-    def lacks_slash(self) -> bool:
-        """Whether relative links of the application's first page would go astray."""
-        return self.path == ""
 
 
 class RouteTable(Router):

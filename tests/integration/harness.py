@@ -284,3 +284,24 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
             return True
     except OSError:
         return False
+
+
+class Listener:
+    """A socket that tells whether anybody connected."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.setblocking(False)
+        self.port = int(self._socket.getsockname()[1])
+
+    def dialled(self) -> bool:
+        """Whether somebody has connected since the last time."""
+        try:
+            self._socket.accept()[0].close()
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()

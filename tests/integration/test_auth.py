@@ -6,12 +6,11 @@ Sockets that nobody must dial listen in the test itself; servers that must not s
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, urlencode
 
 import pytest
-from harness import Answer, Jupyter, free_port, lines_of
+from harness import Answer, Jupyter, Listener, free_port, lines_of
 from jupyter_server.auth import passwd
 
 METHODS = [
@@ -45,26 +44,6 @@ c.ServerProxy.servers = {{
     "refuses": {{"command": [sys.executable, "-c", "print('<script>alert(1)</script>'); raise SystemExit(3)"]}},
 }}
 """
-
-
-class Listener:
-    """A socket that tells whether anybody connected."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._socket.setblocking(False)
-        self.port = int(self._socket.getsockname()[1])
-
-    def dialled(self) -> bool:
-        """Whether somebody has connected since the last time."""
-        try:
-            self._socket.accept()[0].close()
-        except BlockingIOError:
-            return False
-        return True
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from harness import APPS, Jupyter, background, free_port, listens
+from harness import APPS, Jupyter, Listener, background, free_port, listens
 
 BASE_URLS = ["/", "/base/", "/user/a%40b/"]
 
@@ -38,26 +38,6 @@ def start(start_jupyter: Any, base_url: str, directory: Any) -> Jupyter:
 @pytest.fixture(scope="module", params=BASE_URLS)
 def jupyter(request, start_jupyter, tmp_path_factory) -> Jupyter:
     return start(start_jupyter, request.param, tmp_path_factory.mktemp("icons"))
-
-
-class Listener:
-    """A socket that tells whether anybody connected."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._socket.setblocking(False)
-        self.port = int(self._socket.getsockname()[1])
-
-    def dialled(self) -> bool:
-        """Whether somebody has connected since the last time."""
-        try:
-            self._socket.accept()[0].close()
-        except BlockingIOError:
-            return False
-        return True
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

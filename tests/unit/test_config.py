@@ -17,7 +17,8 @@ from traitlets import TraitError
 from traitlets.config import Application, Config, Configurable
 
 from jupyter_server_proxy import config, discovery, errors, option
-from jupyter_server_proxy.config import LauncherEntry, ServerProcess, ServerProxy, make_server_process, read_servers
+from jupyter_server_proxy.config import LauncherEntry, ServerProcess, ServerProxy, make_server_process
+from jupyter_server_proxy.discovery import read_servers
 from jupyter_server_proxy.errors import ConfigurationError
 from jupyter_server_proxy.rules import fields, options, spec
 from jupyter_server_proxy.rules.spec import LauncherSpec, ServerSpec
