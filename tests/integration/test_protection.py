@@ -269,6 +269,55 @@ def test_s4_applications_defend_themselves_by_default_and_programs_are_no_sites(
     assert client.response().status == 200
 
 
+@B("S3")
+@pytest.mark.parametrize("upgrade", [False, True])
+def test_s3_host_and_origin_belong_together(dial: Callable[[str], Wire], backend: Backend, upgrade: bool) -> None:
+    client = dial("plain/")
+    more = ("Connection: Upgrade", "Upgrade: websocket") if upgrade else ()
+    client.send("GET {path}x HTTP/1.1", "Host: {host}", "{auth}", "Origin: http://{host}", *more, "", "")
+    server = backend.accept()
+    head = server.head()
+    assert head.get_all("Host") == [client.names["host"]]
+    assert head.get_all("Origin") == [f"http://{client.names['host']}"]
+    assert head.get("X-Forwarded-Host") == client.names["host"]
+    server.send(*OK)
+    client.response()
+
+
+@B("S8")
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_s8_redirects_are_the_clients_to_follow(dial: Callable[[str], Wire], backend: Backend, status: int) -> None:
+    elsewhere = Backend()
+    client = dial("plain/")
+    client.send("GET {path}x HTTP/1.1", "Host: {host}", "{auth}", "", "")
+    server = backend.accept()
+    server.head()
+    target = f"http://127.0.0.1:{elsewhere.port}/secret"
+    server.send(f"HTTP/1.1 {status} Go", f"Location: {target}", "Content-Length: 0", "", "")
+    response = client.response()
+    assert (response.status, response.get("Location")) == (status, target)
+    assert elsewhere.untouched(0.1)
+    elsewhere.close()
+
+
+@B("W4")
+def test_w4_a_message_may_have_any_size(dial: Callable[[str], Wire], backend: Backend) -> None:
+    client = dial("plain/")
+    client.send("GET {path}x HTTP/1.1", "Host: {host}", "{auth}", "Connection: Upgrade", "Upgrade: websocket", "", "")
+    server = backend.accept()
+    server.head()
+    server.send("HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: websocket", "", "")
+    client.head()
+    size, block = 64 * 1024 * 1024, bytes(range(256)) * 256
+    frame = b"\x82\x7f" + size.to_bytes(8, "big")
+    for sender, receiver in ((client, server), (server, client)):
+        sender.send(frame)
+        assert receiver.read(len(frame)) == frame
+        for _ in range(size // len(block)):
+            sender.send(block)
+            assert receiver.read(len(block)) == block
+
+
 # ---- addresses
 
 

@@ -44,7 +44,7 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ports() -> dict[str, int]:
-    return {name: free_port() for name in ("taken", "squatted", "daemon", "echo")}
+    return {name: free_port() for name in ("taken", "squatted", "daemon", "echo", "pinned")}
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,7 @@ c.ServerProxy.servers = {{
     "squatted": {{"command": {child(PORT)}, "port": {ports["squatted"]}, "timeout": 3}},
     "daemon": {{"command": {child(PORT, f"--started={notes / 'daemon'}", "--daemon")}, "port": {ports["daemon"]},
                "timeout": 60}},
+    "pinned": {{"command": {child(PORT)}, "port": {ports["pinned"]}, "timeout": 60}},
     "leave": {{"command": {child(PORT, f"--started={notes / 'leave'}", "--delay=1")}, "timeout": 60}},
     "missing": {{"command": ["/nonexistent/program", "x"]}},
     "plain-file": {{"command": [{CHILD!r}]}},
@@ -219,6 +220,24 @@ def test_p5_a_port_that_another_user_has_taken(jupyter: Jupyter, ports: dict[str
         assert f"cannot listen on port {port}: another user's process does already" in answer.text
         time.sleep(0.2)
         assert not was_touched()
+
+
+@P("P6")
+def test_p6_one_address_is_used_and_no_other(jupyter: Jupyter, ports: dict[str, int]) -> None:
+    """Somebody listens on the other loopback address; the child is on 127.0.0.1."""
+    try:
+        other = socket.create_server(("::1", ports["pinned"]), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no ::1")
+    with other:
+        pid = {jupyter.get("pinned/").text for _ in range(5)}
+        assert len(pid) == 1
+        os.kill(int(pid.pop()), signal.SIGKILL)
+        answers = [jupyter.get("pinned/") for _ in range(3)]
+        assert [answer.status for answer in answers] == [200] * 3
+        other.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            other.accept()
 
 
 # ---- dying

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -106,3 +107,13 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_every_required_behaviour_has_a_test() -> None:
+    spec = importlib.util.spec_from_file_location("behaviours", ROOT / "tests" / "behaviours.py")
+    assert spec is not None
+    assert spec.loader is not None
+    behaviours = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(behaviours)
+    found = behaviours.covered()
+    assert [name for name in behaviours.IDS if not found[name]] == []
