@@ -239,7 +239,8 @@ def test_files(jupyter: Jupyter) -> None:
     assert get(jupyter, "files/missing").status == 404
     head = jupyter.request("HEAD", "files/panel_app.py")
     assert int(head.get("Content-Length") or 0) == (APPS / "panel_app.py").stat().st_size
-    assert get(jupyter, "files/data").get("Location") == jupyter.path("files/data/")
+    (jupyter.directory / "folder").mkdir()
+    assert get(jupyter, "files/folder").get("Location") == jupyter.path("files/folder/")
 
 
 # ---- their lives
