@@ -210,7 +210,10 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.close()
 
     def abort(self) -> None:
-        """Close at once; what was not sent is lost."""
+        """Close at once; what was not sent, or not read, is lost."""
+        # Exceptions and frames refer to each other, and to us: what waits here must not wait for the garbage collector.
+        self._body.clear()
+        self._buffered = 0
         self.transport.abort()
 
     def take_over(self, protocol: asyncio.Protocol) -> None:
