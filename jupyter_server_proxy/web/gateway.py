@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
@@ -32,6 +35,8 @@ from .pages import render_error
 from .refusal import refuse
 from .response import ClientResponse
 from .runtime import Runtime
+
+T = TypeVar("T")
 
 #: Requests that may be sent a second time when a kept connection turns out to be closed (RFC 9110 9.2.1).
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -179,23 +184,16 @@ class Gateway(HTTPMessageDelegate):
     async def _exchange(self, address: Address) -> tuple[UpstreamConnection, ResponseHead, OutgoingRequest]:
         """Connect, send the request, and wait for the head of the response.
 
-        A server of ours that has gone is started once more when nobody listens any longer. A request that is safe to
-        repeat is sent once more when its connection is closed before any byte of a response, if it was a kept one, or
-        if the server has ended: the sockets of a dying process accept connections until its last thread is gone.
+        A request that is safe to repeat is sent once more when its connection is closed before any byte of a response,
+        if it was a kept one, or if the server has ended: the sockets of a dying process accept connections until its
+        last thread is gone.
         """
         destination, request = self._route.destination, self._request
         repeatable = request.method in _REPEATABLE and not self._has_body
         fresh = restarted = False
         while True:
-            try:
-                upstream = await self._runtime.pool.acquire(address, fresh=fresh, repeatable=repeatable)
-            except ConnectFailed:
-                destination.report_connect_failure(address)
-                if restarted or (destination.address is not None and not await destination.has_ended()):
-                    raise
-                restarted = True
-                address = await destination.locate()
-                continue
+            acquire = partial(self._runtime.pool.acquire, fresh=fresh, repeatable=repeatable)
+            upstream = await self._connect(address, acquire)
             try:
                 outgoing = OutgoingRequest(
                     request,
@@ -225,6 +223,17 @@ class Gateway(HTTPMessageDelegate):
                 upstream.abort()
                 raise
 
+    async def _connect(self, address: Address, connect: Callable[[Address], Awaitable[T]]) -> T:
+        """Connect; a server of ours that no longer listens has gone, and is started once more."""
+        destination = self._route.destination
+        try:
+            return await connect(address)
+        except ConnectFailed:
+            destination.report_connect_failure(address)
+            if destination.address is not None and not await destination.has_ended():
+                raise
+            return await connect(await destination.locate())
+
     async def _rewrite(self, upstream: UpstreamConnection, head: ResponseHead, outgoing: OutgoingRequest) -> None:
         """The one case in which a response is held: ``rewrite_response`` wants all of it."""
         handling = self._route.destination.handling
@@ -247,11 +256,7 @@ class Gateway(HTTPMessageDelegate):
             raise UpgradeRequired(f"Server '{self._route.destination.name}' takes websocket connections only.")
         answer = websocket_answer(self._request.headers)
         bridge = Bridge(self._touch)
-        try:
-            await bridge.connect(address)
-        except ConnectFailed:
-            self._route.destination.report_connect_failure(address)
-            raise
+        await self._connect(address, bridge.connect)
         try:
             stream = client.detach()
             await bridge.run(
