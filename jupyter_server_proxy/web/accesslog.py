@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
+from urllib.parse import unquote_plus
 
 from tornado.httputil import HTTPServerRequest
 
+from ..rules.paths import join_target, split_target
 from .authorize import Pass, Refusal
 from .runtime import Runtime
 
@@ -22,7 +25,7 @@ class AccessRecord:
     """
 
     def __init__(self, request: HTTPServerRequest, status: int, verdict: Pass | Refusal, runtime: Runtime) -> None:
-        self.request = request
+        self.request = _with_plain_names(request)
         self.current_user: Any = verdict.user if isinstance(verdict, Pass) else None
         self.log: logging.Logger = runtime.log
         self.application = runtime.application
@@ -36,3 +39,16 @@ class AccessRecord:
     def write(self) -> None:
         """Log it."""
         self.application.log_request(self)  # type: ignore[arg-type]
+
+
+def _with_plain_names(request: HTTPServerRequest) -> HTTPServerRequest:
+    """Query parameters are scrubbed by name; a percent-encoded name would hide a token from that."""
+    path, query = split_target(request.uri or "")
+    if not query or "%" not in query:
+        return request
+    parts = [part.partition("=") for part in query.split("&")]
+    # repr: what a name decodes to must not break the line.
+    shown = [f"{repr(unquote_plus(name))[1:-1]}{equals}{value}" for name, equals, value in parts]
+    plain = copy.copy(request)
+    plain.uri = join_target(path, "&".join(shown))
+    return plain
