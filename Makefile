@@ -12,7 +12,7 @@ SOURCES := jupyter_server_proxy tests demo bench conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench conformance test test-unit test-integration soak lint types imports format hooks changelog dist clean
+.PHONY: help demo bench conformance fuzz test test-unit test-integration soak lint types imports format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ imports: $(VENV)/.test ## the import direction that docs/architecture.md describ
 format: $(VENV)/.test ## let ruff repair what it can
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+fuzz: $(VENV)/.test ## what origin servers might send, for a bounded time (FUZZ_ARGS="--seconds 60")
+	$(BIN)/python tests/fuzz/responses.py $(FUZZ_ARGS)
 
 conformance: $(VENV)/.test ## all websocket cases of Autobahn, next to a direct connection (CASES="1.* 2.1")
 	$(BIN)/python tests/conformance/run.py $(CASES)
