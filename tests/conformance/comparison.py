@@ -64,8 +64,15 @@ async def compare_servers(proxied_url: str, port: int, cases: Sequence[str]) -> 
         port: on which to run the server.
         cases: ids and patterns.
     """
+    direct_url = f"ws://127.0.0.1:{port}/"
     async with serve(_echo, "127.0.0.1", port, max_size=None):
-        return Comparison(direct=await _fuzz(f"ws://127.0.0.1:{port}/", cases), proxied=await _fuzz(proxied_url, cases))
+        first = Comparison(direct=await _fuzz(direct_url, cases), proxied=await _fuzz(proxied_url, cases))
+        if not first.different:
+            return first
+        # Some cases depend on time, and four run at once: those that differ are looked at again, one by one.
+        direct = await _fuzz(direct_url, first.different, concurrency=1)
+        proxied = await _fuzz(proxied_url, first.different, concurrency=1)
+        return Comparison(direct={**first.direct, **direct}, proxied={**first.proxied, **proxied})
 
 
 async def compare_clients(proxied_url: Callable[[str], str], port: int, cases: Sequence[str]) -> Comparison:
@@ -102,9 +109,9 @@ async def _be_case(url: str) -> None:
             await connection.send(message)
 
 
-async def _fuzz(url: str, cases: Sequence[str]) -> dict[str, Outcome]:
+async def _fuzz(url: str, cases: Sequence[str], concurrency: int = 4) -> dict[str, Outcome]:
     try:
-        return _outcomes(await kosoku.run_fuzzingclient(url, list(cases), [], concurrency=4))
+        return _outcomes(await kosoku.run_fuzzingclient(url, list(cases), [], concurrency=concurrency))
     except kosoku.FailureError as failure:
         return _outcomes(failure.results)
 
