@@ -12,7 +12,7 @@ SOURCES := jupyter_server_proxy tests demo bench conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench conformance fuzz test test-unit test-integration soak lint types imports format hooks changelog dist clean
+.PHONY: help demo bench conformance differential fuzz test test-unit test-integration soak lint types imports format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ fuzz: $(VENV)/.test ## what origin servers might send, for a bounded time (FUZZ_
 
 conformance: $(VENV)/.test ## all websocket cases of Autobahn, next to a direct connection (CASES="1.* 2.1")
 	$(BIN)/python tests/conformance/run.py $(CASES)
+
+differential: $(VENV)/.test ## the same requests through this proxy, 4.6 and nginx: what differs
+	$(BIN)/python tests/differential/run.py $(DIFFERENTIAL_ARGS)
 
 # ---- measure it
 
