@@ -3,7 +3,7 @@
     python tests/differential/run.py [--old PYTHON]     an environment that has version 4.6 already
 
 For each case the table tells what the origin server received, and what the client got. Fields that are bound to differ
-(forwarded fields, Host, Via, Date, Server, cookies of the login, and the ETag that 4.6 gives to everything) are left out.
+(forwarded fields, Host, Via, Date, Server, login cookies, and the ETag that 4.6 gives to everything) are left out.
 """
 
 from __future__ import annotations
