@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,6 +162,95 @@ def test_w8_resets_amid_the_handshake(client: Wire, backend: Backend, pair) -> N
     server.reset()
     assert other.response().status == 502
     other.close()
+
+
+@H("W3")
+@pytest.mark.parametrize("slow", ["client", "server"])
+def test_w3_a_side_that_does_not_read_stops_the_other(client: Wire, backend: Backend, slow: str) -> None:
+    server = upgraded(client, backend)
+    sender = server if slow == "client" else client
+    sender.sock.settimeout(1.0)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < 200_000_000:
+            sent += sender.sock.send(b"x" * 65536)
+    assert sent < 50_000_000
+
+
+@H("W9")
+def test_half_closed_connections_go_on_in_the_other_direction(client: Wire, backend: Backend, pair) -> None:
+    server = upgraded(client, backend)
+    server.send("last words")
+    server.finish()
+    assert client.read(10) == b"last words"
+    if pair[0].certificate is None:  # TLS ends both directions at once
+        client.send("still there")
+        assert server.read(11) == b"still there"
+    client.close()
+    assert server.closed()
+
+
+@H("H1", "C7", "S3")
+def test_h1_fields_around_an_upgrade(client: Wire, backend: Backend) -> None:
+    client.send("GET {path}x HTTP/1.1", "Host: {host}", "{auth}", "Connection: keep-alive, Upgrade, X-Hop", "X-Hop: 1",
+                "Upgrade: websocket", KEY, "TE: trailers", "Proxy-Connection: x", "Origin: {origin}",
+                "X-Forwarded-For: 6.6.6.6", "", "")  # fmt: skip
+    server = backend.accept()
+    head = server.head()
+    assert not {name.lower() for name, _ in head.fields} & {"x-hop", "te", "proxy-connection", "keep-alive"}
+    assert head.get_all("Connection") == ["Upgrade"]
+    assert head.get_all("X-Forwarded-For") == ["127.0.0.1"]
+    assert head.get("X-Forwarded-Prefix") == client.names["path"].rstrip("/")
+    assert head.get("Host") == client.names["host"]
+    assert head.get("Origin") == client.names["origin"]
+    server.send(*SWITCH)
+    assert client.head().status == 101
+
+
+@H("W1")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("HTTP/1.1 200 OK", "Content-Length: 2", "", "hi"),
+        ("HTTP/1.1 302 Found", "Location: /login", "Content-Length: 2", "", "hi"),
+        ("HTTP/1.1 426 Upgrade Required", "Upgrade: h3", "Content-Length: 2", "", "hi"),
+    ],
+)
+def test_w1_an_answer_other_than_101_is_an_ordinary_response(
+    client: Wire, backend: Backend, lines: tuple[str, ...]
+) -> None:
+    ask(client, KEY)
+    server = backend.accept()
+    server.head()
+    server.send(*lines)
+    response = client.response()
+    assert response.start == lines[0]
+    assert response.body == b"hi"
+    client.send("GET {path}next HTTP/1.1", "Host: {host}", "{auth}", "", "")  # the connection is still HTTP's
+    assert server.head().start == "GET /next HTTP/1.1"
+    server.send("HTTP/1.1 200 OK", "Content-Length: 2", "", "ok")
+    assert client.response().body == b"ok"
+
+
+@H("W7", "H16")
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("GET {path}x HTTP/1.1", ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")),
+        ("GET {path}x HTTP/1.1", ("Upgrade: websocket",)),
+        ("GET {path}x HTTP/1.0", ("Connection: Upgrade", "Upgrade: websocket")),
+        ("POST {path}x HTTP/1.1", ("Connection: Upgrade", "Upgrade: websocket", "Content-Length: 0")),
+    ],
+)
+def test_w7_what_is_no_upgrade_is_an_ordinary_request(
+    client: Wire, backend: Backend, line: str, fields: tuple[str, ...]
+) -> None:
+    client.send(line, "Host: {host}", "{auth}", *fields, "", "")
+    server = backend.accept()
+    head = server.head()
+    assert not {name.lower() for name, _ in head.fields} & {"upgrade", "http2-settings"}
+    server.send("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", "", "")
+    assert client.response().status == 502
 
 
 @H("S2")

@@ -286,6 +286,7 @@ def connect(jupyter: Jupyter, prefix: str) -> Wire:
     names = {
         "path": jupyter.path(prefix),
         "host": f"127.0.0.1:{jupyter.port}",
+        "origin": f"{'http' if jupyter.certificate is None else 'https'}://127.0.0.1:{jupyter.port}",
         "auth": f"Cookie: {jupyter.login_cookie()}",
     }
     return Wire(sock, names)
