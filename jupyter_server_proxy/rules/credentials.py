@@ -130,7 +130,8 @@ def screen_set_cookie(value: str, is_reserved: Callable[[str], bool], scope: str
         None when the cookie is Jupyter's. A Domain would send the cookie to other hosts and is taken away.
     """
     pair, *attributes = value.split(";")
-    name = pair.partition("=")[0].strip()
+    # "=_xsrf=1" is a cookie without a name, which browsers send back as "_xsrf=1" (RFC 6265bis 5.7).
+    name = pair.lstrip("= \t").partition("=")[0].strip()
     if is_reserved(name):
         return None
     kept = [attribute for attribute in attributes if _attribute_name(attribute) != "domain"]

@@ -73,6 +73,7 @@ class Gateway(HTTPMessageDelegate):
         try:
             check_request(headers.get_all(), self._request.version)
         except RequestRefused as error:
+            self._runtime.log.info("Refused a request from %s: %s", self._request.remote_ip, error.message)
             await self._client.break_off(error)
             return
         verdict = await authorize(

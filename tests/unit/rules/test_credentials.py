@@ -102,7 +102,18 @@ def test_without_a_token_no_token_is_withheld() -> None:
     assert withhold_fields(fields, Credentials()) == fields
 
 
-@pytest.mark.parametrize("value", ["_xsrf=1; Path=/", "jupyterhub-session-id=", "username-localhost-1=x", " _xsrf =1"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "_xsrf=1; Path=/",
+        "=_xsrf=1",
+        " = =_xsrf=1",
+        "_xsrf",
+        "jupyterhub-session-id=",
+        "username-localhost-1=x",
+        " _xsrf =1",
+    ],
+)
 def test_c3_reserved_cookies_are_not_set(value: str) -> None:
     assert screen_set_cookie(value, OURS.is_reserved) is None
 
