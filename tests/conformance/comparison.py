@@ -94,7 +94,7 @@ async def compare_clients(proxied_url: Callable[[str], str], port: int, cases: S
 
 
 async def _settled(found: Comparison, again: Callable[[Sequence[str]], Awaitable[Comparison]]) -> Comparison:
-    """Look again at the cases that differ: some depend on which of two frames is faster, on a direct connection, too."""
+    """Look again at the cases that differ: some depend on which of two frames is faster, even directly."""
     for _ in range(ATTEMPTS):
         if not found.different:
             break
