@@ -3,6 +3,7 @@
     ProxyError                     what a client may be told, and with which status
      ├── RequestRefused            400  the request cannot be passed on as it is
      │    ├── HostNotAllowed       403  the host is not in host_allowlist
+     │    ├── RequestTimeout       408  the client does not send the rest of its request
      │    ├── UpgradeRequired      405  a raw socket server was asked for plain HTTP
      │    └── VersionRequired      426  a websocket of another version than 13 was asked for
      ├── UpstreamError             502  the origin server cannot be talked to
@@ -51,6 +52,12 @@ class HostNotAllowed(RequestRefused):
     """``/proxy/<host>:<port>`` names a host that ``ServerProxy.host_allowlist`` does not contain."""
 
     status = 403
+
+
+class RequestTimeout(RequestRefused):
+    """The client has stopped sending the body that it announced (RFC 9110 15.5.9)."""
+
+    status = 408
 
 
 class UpgradeRequired(RequestRefused):

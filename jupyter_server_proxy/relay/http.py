@@ -31,6 +31,11 @@ class Upload:
         self._dropping = False
         self.ended = False
 
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the rest of the body is what is missing: the origin server would take it."""
+        return not (self.ended or self._dropping or self._upstream.write_paused)
+
     async def send(self, data: bytes) -> None:
         """Pass on a piece of the body, framed as the origin server was told (RFC 9112 7.1)."""
         if self._dropping:

@@ -65,6 +65,7 @@ class UpstreamConnection(asyncio.Protocol):
         peer: the ``host:port`` that was in fact connected to; "" for a unix socket.
         exchanges: how many requests were started on it.
         idle_since: event loop time at which it went into the pool.
+        write_paused: the origin server does not take what was sent.
     """
 
     def __init__(self, address: Address, max_head: int = MAX_HEAD) -> None:
@@ -89,7 +90,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reading_paused = False
         self._reader: asyncio.Future[None] | None = None
         self._drain: asyncio.Future[None] | None = None
-        self._write_paused = False
+        self.write_paused = False
         self._leftover = b""
         self._last_progress = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -128,7 +129,7 @@ class UpstreamConnection(asyncio.Protocol):
             raise self._error or UpstreamClosed(f"{self.address} closed the connection.")
         self.transport.write(data)
         self._last_progress = asyncio.get_running_loop().time()
-        if self._write_paused:
+        if self.write_paused:
             self._drain = asyncio.get_running_loop().create_future()
             try:
                 await self._drain
@@ -279,11 +280,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Called by the event loop."""
-        self._write_paused = True
+        self.write_paused = True
 
     def resume_writing(self) -> None:
         """Called by the event loop."""
-        self._write_paused = False
+        self.write_paused = False
         if self._drain is not None and not self._drain.done():
             self._drain.set_result(None)
 

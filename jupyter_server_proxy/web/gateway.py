@@ -17,7 +17,16 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
 from tornado.iostream import StreamClosedError
 
-from ..errors import ConnectFailed, ProxyError, RequestRefused, UpgradeRequired, UpstreamClosed, UpstreamError
+from ..errors import (
+    ConnectFailed,
+    ProxyError,
+    RequestRefused,
+    RequestTimeout,
+    UpgradeRequired,
+    UpstreamClosed,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from ..relay.http import Upload, collect_body, relay_body
 from ..relay.rawsocket import Bridge
 from ..relay.upgrade import tunnel
@@ -209,6 +218,11 @@ class Gateway(HTTPMessageDelegate):
                     self._upload = Upload(upstream, chunked=self._chunked)
                     self._client.body_wanted.set()
                 return upstream, await upstream.response(destination.handling.response_timeout), outgoing
+            except UpstreamTimeout:
+                upstream.abort()
+                if self._upload is not None and self._upload.waits_for_client:
+                    raise RequestTimeout("The rest of this request has not come in time.") from None
+                raise
             except UpstreamClosed:
                 upstream.abort()
                 if not (repeatable and upstream.untouched):
