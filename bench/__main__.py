@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
 import platform
+import signal
+import sys
 from datetime import datetime, timezone
 
 from . import environments
 from .measures import MEASURES, Effort, Table
 from .rig import Rig
+
+RESULTS = environments.BENCH / "results.json"
 
 
 def main() -> None:
@@ -25,16 +30,15 @@ def main() -> None:
     unknown = set(options.measures) - set(MEASURES)
     if unknown:
         parser.error(f"there is no measure {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends with us
     tables: list[Table] = []
-    rig = Rig(options.old)
-    try:
+    with contextlib.closing(Rig(options.old)) as rig:
         for name in options.measures or MEASURES:
             for table in MEASURES[name](rig, Effort(options.rounds, options.seconds)):
                 show(table)
                 tables.append(table)
-    finally:
-        rig.close()
-    keep(tables)
+                keep(tables)
+    print(f"\nkept in {RESULTS.relative_to(environments.ROOT)}")
 
 
 def show(table: Table) -> None:
@@ -51,13 +55,19 @@ def show(table: Table) -> None:
 
 def keep(tables: list[Table]) -> None:
     """Write the figures where they can be compared later."""
-    environments.BENCH.mkdir(exist_ok=True)
-    path = environments.BENCH / "results.json"
+    RESULTS.parent.mkdir(exist_ok=True)
     machine = {"machine": platform.machine(), "cpus": os.cpu_count(), "python": platform.python_version()}
-    measured = [{"title": table.title, "base": table.base, "figures": table.figures} for table in tables]
+    measured = [
+        {
+            "title": table.title,
+            "base": table.base,
+            "figures": table.figures,
+            "medians": {way: table.median(way) for way in table.figures},
+        }
+        for table in tables
+    ]
     when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    path.write_text(json.dumps({"when": when, **machine, "tables": measured}, indent=1))
-    print(f"\nkept in {path.relative_to(environments.ROOT)}")
+    RESULTS.write_text(json.dumps({"when": when, **machine, "tables": measured}, indent=1))
 
 
 if __name__ == "__main__":

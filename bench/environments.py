@@ -22,11 +22,12 @@ def old_python(given: str | None) -> str:
     """
     if given:
         return given
-    python = BENCH / "old" / "bin" / "python"
-    if not python.exists():
+    python, installed = BENCH / "old" / "bin" / "python", BENCH / "old" / ".installed"
+    if not installed.exists():
         print(f"installing {OLD} ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", BENCH / "old"], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", OLD], check=True)
+        installed.touch()
     return str(python)
 
 

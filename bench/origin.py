@@ -4,9 +4,8 @@
     /bytes/<n>      n bytes, n a multiple of 1 MiB
     PUT, POST       takes the body, answers with its length
     /ws             websocket echo: each frame comes back as it is, unmasked
-    /slow-start     as /1k; with --delay the server listens only after that many seconds
 
-Runs with the standard library alone: ``python origin.py PORT [--delay SECONDS]``.
+Runs with the standard library alone: ``python origin.py PORT [--delay SECONDS]``; with a delay it listens only then.
 """
 
 from __future__ import annotations
