@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from ..errors import ProxyError, StartFailed
-from ..upstream.address import Address
+from ..upstream.address import Address, TcpAddress
 from ..upstream.dial import dial
 from .endpoint import Endpoint, is_answered
 from .ownership import listeners, tree_holds_socket, tree_ports
@@ -20,7 +21,7 @@ Probe = Callable[[Address, float], Awaitable[bool]]
 #: passed, so that waiting never makes a start longer by much more than that share.
 FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.1
-SHARE = 0.05
+SHARE = 0.03
 
 
 def pause_after(elapsed: float) -> float:
@@ -63,6 +64,7 @@ class Readiness:
         self._endpoint = endpoint
         self._probe = probe
         self.taken = False
+        self._is_ours = False
 
     def look_before_start(self) -> None:
         """Notice, before the server is started, who listens there already.
@@ -70,6 +72,7 @@ class Readiness:
         Raises:
             StartFailed: another user does.
         """
+        self._is_ours = False
         self.taken = is_answered(self._endpoint.path) if self._endpoint.is_unix else bool(self._owners(None))
 
     def still_ours(self) -> bool:
@@ -94,13 +97,16 @@ class Readiness:
         Raises:
             StartFailed: somebody else's server listens on the port.
         """
-        if not self._endpoint.is_unix:
-            owners = self._owners(process)
-            if owners is not None and not owners:
-                return None  # nobody listens: no need to connect
         if self.taken and process.running and not self._belongs_to(process):
             return None  # it is still the one who was there before
         for address in self._endpoint.candidates:
+            if isinstance(address, TcpAddress):
+                # Trying to connect costs nothing where nobody listens, while the system's table of sockets may be long.
+                if not await accepts_connections(replace(address, tls=None), timeout):
+                    continue
+                if not self._is_ours:
+                    self._owners(process)
+                    self._is_ours = True
             if await self._probe(address, timeout):
                 return address
         return None

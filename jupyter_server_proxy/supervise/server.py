@@ -35,6 +35,9 @@ from .reaper import Reaper
 
 T = TypeVar("T")
 
+#: Seconds between looks at who listens for a server that has daemonized.
+LOOK_PAUSE = 1.0
+
 #: Lines of output that a failure carries.
 OUTPUT_LINES = 50
 
@@ -116,6 +119,7 @@ class ManagedServer:
         self._failures = 0
         self._next_start = 0.0
         self._ready_since = 0.0
+        self._next_look = 0.0
 
     @property
     def state(self) -> State:
@@ -154,8 +158,8 @@ class ManagedServer:
             ServerUnavailable: it was stopped while it started, or Jupyter is stopping.
             ServerMisconfigured: there is nothing to start and nowhere to connect to.
         """
-        if self._is_detached and not self._readiness.still_ours():
-            self._begin_stop()
+        if self._is_detached:
+            self._look_after_daemon()
         while self._state is not State.READY:
             if self._closed:
                 raise ServerUnavailable(f"Server '{self.spec.name}' is not started: Jupyter is stopping.")
@@ -215,6 +219,14 @@ class ManagedServer:
         self._endpoint.release()
 
     # ---- transitions
+
+    def _look_after_daemon(self) -> None:
+        """What listens is no process that we could watch: look who it is, once in a while."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_PAUSE
+            if not self._readiness.still_ours():
+                self._begin_stop()
 
     @property
     def _is_detached(self) -> bool:

@@ -96,13 +96,9 @@ PART = st.one_of(
 @given(st.lists(PART, max_size=6))
 def test_c2_the_rest_of_a_query_stays_byte_for_byte(parts: list[str]) -> None:
     query = "&".join(parts)
-    left = withhold_query(query, OURS)
-    kept = [part for part in query.split("&") if part not in ("token=s3cret", "%74oken=s3cret")]
-    if len(kept) == len(query.split("&")):
-        assert left == query
-    elif left is not None:
-        assert set(left.split("&")) <= set(kept)
-        assert "=s3cret" not in [part[-7:] for part in left.split("&") if part.startswith(("token", "%74oken"))]
+    kept = [part for part in parts if part not in ("token=s3cret", "%74oken=s3cret")]
+    expected = query if len(kept) == len(parts) else "&".join(kept) if kept else None
+    assert withhold_query(query, OURS) == expected
 
 
 COOKIE = st.text(
@@ -224,19 +220,19 @@ def test_a_response_comes_to_the_same_in_whatever_pieces(response: bytes, data: 
 FRAMES = st.lists(st.tuples(st.sampled_from([0x81, 0x82, 0x89, 0x8A]), st.binary(max_size=300)), max_size=5)
 
 
-def encode(opcode: int, payload: bytes) -> bytes:
+def encode(opcode: int, payload: bytes, mask: bytes) -> bytes:
+    payload = payload[:125] if opcode & 0x08 else payload
     size = len(payload)
-    if opcode & 0x08:
-        payload = payload[:125]
-        size = len(payload)
     head = bytes([opcode, 0x80 | size]) if size < 126 else bytes([opcode, 0x80 | 126]) + size.to_bytes(2, "big")
-    return head + b"\0\0\0\0" + payload
+    return head + mask + bytes(octet ^ mask[number % 4] for number, octet in enumerate(payload))
 
 
 @settings(deadline=None)
-@given(FRAMES, st.data())
-def test_w9_frames_come_to_the_same_in_whatever_pieces(frames: list[tuple[int, bytes]], data: st.DataObject) -> None:
-    stream = b"".join(encode(opcode, payload) for opcode, payload in frames)
+@given(FRAMES, st.binary(min_size=4, max_size=4), st.data())
+def test_w9_frames_come_to_the_same_in_whatever_pieces(
+    frames: list[tuple[int, bytes]], mask: bytes, data: st.DataObject
+) -> None:
+    stream = b"".join(encode(opcode, payload, mask) for opcode, payload in frames)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=8)))
     decoder = FrameDecoder()
     events = []

@@ -172,7 +172,9 @@ async def test_a_server_that_ended_is_started_again(lab: MakeLab, code: int) -> 
 
 
 @pytest.mark.behaviour("P4")
-async def test_a_server_whose_command_ended_with_0_is_asked_for_each_time(lab: MakeLab) -> None:
+async def test_a_server_whose_command_ended_with_0_is_looked_after(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     it = lab()
     await it.server.ensure_ready()
     it.process.end(0)
@@ -180,6 +182,10 @@ async def test_a_server_whose_command_ended_with_0_is_asked_for_each_time(lab: M
     assert await it.server.ensure_ready() == HERE  # it left a daemon behind
     assert len(it.processes) == 1
     it.readiness.ours = False
+    await it.server.ensure_ready()
+    assert len(it.processes) == 1  # it was looked at just now
+    monkeypatch.setattr(module, "LOOK_PAUSE", 0.0)
+    it.server._next_look = 0.0
     await it.server.ensure_ready()
     assert len(it.processes) == 2
     assert it.down == [HERE]
