@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,3 +38,13 @@ def echo_port() -> Iterator[int]:
     port = free_port()
     with background([sys.executable, str(APPS / "echo.py"), f"--port={port}"], lambda: listens(port)):
         yield port
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The files of a certificate for this machine, and of its key."""
+    issued = trustme.CA().issue_cert("localhost", "127.0.0.1")
+    directory: Path = tmp_path_factory.mktemp("tls")
+    issued.cert_chain_pems[0].write_to_path(str(directory / "cert.pem"))
+    issued.private_key_pem.write_to_path(str(directory / "key.pem"))
+    return str(directory / "cert.pem"), str(directory / "key.pem")

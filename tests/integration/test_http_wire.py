@@ -5,23 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-import trustme
 from harness import Jupyter, lines_of
 from wire import Backend, Wire, connect, socket_path
 
 H = pytest.mark.behaviour
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    issued = trustme.CA().issue_cert("localhost", "127.0.0.1")
-    directory: Path = tmp_path_factory.mktemp("tls")
-    issued.cert_chain_pems[0].write_to_path(str(directory / "cert.pem"))
-    issued.private_key_pem.write_to_path(str(directory / "key.pem"))
-    return str(directory / "cert.pem"), str(directory / "key.pem")
 
 
 @pytest.fixture(scope="module", params=["tcp", "unix", "tcp-tls", "unix-tls"])

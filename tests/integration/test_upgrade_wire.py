@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
-import trustme
 from harness import Jupyter, lines_of, wait_until
 from wire import Backend, Wire, connect, socket_path
 
@@ -22,15 +20,6 @@ MASKED = (
     b"\x01\x83abcd\x00\x00\x00\x80\x80abcd\xc1\x82abcd\x01\x02\x89\x81abcd\x19\x8a\x80abcd\x88\x84abcd\x6e\x93\x0b\x0d"
 )
 UNMASKED = b"\x01\x03abc\x80\x00\xc1\x02\x4a\x04\x89\x01x\x8a\x00\xf2\x01y\x88\x04\x0f\xa1no"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    issued = trustme.CA().issue_cert("localhost", "127.0.0.1")
-    directory: Path = tmp_path_factory.mktemp("tls")
-    issued.cert_chain_pems[0].write_to_path(str(directory / "cert.pem"))
-    issued.private_key_pem.write_to_path(str(directory / "key.pem"))
-    return str(directory / "cert.pem"), str(directory / "key.pem")
 
 
 @pytest.fixture(scope="module", params=["tcp", "unix", "tcp-tls", "unix-tls"])
