@@ -20,9 +20,9 @@ from typing import Any
 
 import traitlets
 from traitlets import HasTraits, TraitError
-from traitlets.config import Configurable
 
 from .errors import ConfigurationError
+from .lifecycle import Lifecycle
 from .option import Log, Option, OptionError, default_log, describe_owner, known_keys, option_names
 from .protection import Protection
 from .rules import options
@@ -81,7 +81,7 @@ class _LauncherOption(Option):
         return entry
 
 
-class ServerProcess(Configurable):
+class ServerProcess(Lifecycle):
     """One server that is reached at ``<base URL>/<name>/``.
 
     Args:
@@ -124,7 +124,13 @@ class ServerProcess(Configurable):
         value is None is not set. Default: none.
         """,
     )
-    timeout = Option(options.timeout, 5.0, "Seconds until the started server must answer. Default: 5.")
+    timeout = Option(
+        options.timeout,
+        5.0,
+        """
+        Seconds until the started server must answer; ServerProxy.start_timeout may give it more. Default: 5.
+        """,
+    )
     absolute_url = Option(
         options.boolean,
         False,
@@ -317,6 +323,7 @@ class ServerProcess(Configurable):
             sandbox=self.sandbox,
             refuse_cross_site=self.refuse_cross_site,
             response_timeout=self.response_timeout,
+            lifecycle=self.lifecycle(),
         )
 
 

@@ -19,7 +19,7 @@ from .supervise.supervisor import Supervisor
 from .upstream.admission import Admission
 from .upstream.dial import open_connection
 from .upstream.pool import Pool
-from .upstream.probe import answers_http
+from .upstream.probe import ask_http
 from .web.api import IconHandler, ServersInfoHandler
 from .web.destinations import Destination, Handling, ServerDestination
 from .web.routes import RouteTable
@@ -92,7 +92,7 @@ def _make_runtime(serverapp: Any, config: ServerProxy) -> Runtime:
     return Runtime(
         application=serverapp.web_app,
         base_url=serverapp.web_app.settings["base_url"],
-        supervisor=Supervisor(reaper),
+        supervisor=Supervisor(reaper, serverapp.log),
         pool=Pool(connect, idle_timeout=config.keepalive_timeout),
         admission=Admission(config.max_requests_per_server, config.queue_timeout),
         policy=_make_policy(config),
@@ -119,7 +119,7 @@ def _make_destination(
     server = ManagedServer(
         spec,
         base_url=runtime.base_url,
-        http_probe=answers_http,
+        http_probe=ask_http,
         reaper=runtime.supervisor.reaper,
         log=runtime.log,
         on_down=runtime.pool.drop,

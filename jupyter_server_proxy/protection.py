@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from textwrap import dedent
 from typing import Any
@@ -11,8 +12,12 @@ from traitlets import TraitError
 from traitlets.config import Configurable
 
 from .option import default_log
+from .rules import options
 from .rules.credentials import SECRET_VARIABLES
 from .rules.policy import parse_hosts, parse_ports
+
+#: Raises the time that every server gets to start, where nobody can edit the configuration.
+START_TIMEOUT_VARIABLE = "JUPYTER_SERVER_PROXY_START_TIMEOUT"
 
 
 def _help(text: str) -> str:
@@ -144,6 +149,36 @@ class Protection(Configurable):
         return _checked(proposal, parse_ports)
 
     # ---- limits
+
+    start_timeout = traitlets.Float(
+        min=0.0,
+        help=_help(
+            """
+            Seconds that every server gets at least until it must answer after its start, whatever its own option
+            timeout says: for slow machines and file systems. Default: the environment variable
+            JUPYTER_SERVER_PROXY_START_TIMEOUT, or 0.
+            """
+        ),
+    ).tag(config=True)
+
+    @traitlets.default("start_timeout")
+    def _default_start_timeout(self) -> float:
+        value = os.environ.get(START_TIMEOUT_VARIABLE, "")
+        try:
+            return options.seconds(float(value)) if value else 0.0
+        except ValueError:
+            raise TraitError(f"{START_TIMEOUT_VARIABLE} must be a number of seconds, got {value!r}") from None
+
+    idle_timeout = traitlets.Float(
+        0.0,
+        min=0.0,
+        help=_help(
+            """
+            Seconds without use after which a server that we started is stopped; 0 for never. The option of the same
+            name of a server overrides this, and says what use is. Default: 0.
+            """
+        ),
+    ).tag(config=True)
 
     connect_timeout = traitlets.Float(
         10.0, min=0.001, help="Seconds until a server must accept a connection; then the answer is 504. Default: 10."

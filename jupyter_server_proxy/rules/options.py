@@ -12,12 +12,13 @@ import dataclasses
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from .fields import is_field_value, is_token
-from .spec import TlsSpec
+from .spec import LogFileSpec, ReadinessSpec, TlsSpec
 
 #: Bytes that a socket's path may have: sun_path of unix(7) has 108, the last of which is NUL; on macOS it has 104.
 MAX_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
@@ -27,6 +28,10 @@ _NAME = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/]+")
 #: What ``sandbox: True`` lets pages do (WHATWG HTML, the sandbox attribute). allow-same-origin is what it is all about.
 SANDBOX_FLAGS = "allow-scripts allow-forms allow-popups allow-modals allow-downloads"
 _SANDBOX_FLAG = re.compile(r"allow-[a-z-]+")
+
+#: What may bring a server back whose process has ended.
+RESTART_POLICIES = ("on-request", "always", "on-failure", "never")
+_STATUS_CLASS = re.compile(r"([1-5])xx", re.IGNORECASE)
 
 _OWN_PATHS = frozenset({"proxy", "server-proxy"})
 
@@ -159,11 +164,9 @@ def tls(value: Any) -> TlsSpec | None:
         return TlsSpec()
     if isinstance(value, TlsSpec):
         return value
-    known = {field.name for field in dataclasses.fields(TlsSpec)}
+    known = sorted(field.name for field in dataclasses.fields(TlsSpec))
     settings: dict[str, Any] = {}
-    for key, item in _mapping(value).items():
-        if key not in known:
-            raise ValueError(f"may hold {', '.join(sorted(known))}, but not {key!r}")
+    for key, item in _known_keys(value, *known).items():
         if key == "verify":
             if not isinstance(item, bool):
                 raise ValueError(f"must have True or False as verify, got {_typed(item)}")
@@ -253,6 +256,91 @@ def _pattern(value: Any) -> re.Pattern[str]:
         return re.compile(value)
     except re.error as error:
         raise ValueError(f"must hold valid regular expressions, but {value!r} is none: {error}") from None
+
+
+def seconds(value: Any) -> float:
+    """Seconds, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise ValueError(f"must be a number of seconds, 0 or more, got {_typed(value)}")
+    return float(value)
+
+
+def optional_idle_seconds(value: Any) -> float | None:
+    """Seconds, 0 for never, or None for what holds for all servers."""
+    return None if value is None else seconds(value)
+
+
+def restart_policy(value: Any) -> str:
+    """One of the words."""
+    if value not in RESTART_POLICIES or not isinstance(value, str):
+        raise ValueError(f"must be one of {', '.join(map(repr, RESTART_POLICIES))}, got {_typed(value)}")
+    return value
+
+
+def stop_signal(value: Any) -> int:
+    """The number of a signal, from its name or number."""
+    if isinstance(value, str):
+        upper = value.upper()
+        value = signal.Signals.__members__.get(upper if upper.startswith("SIG") else f"SIG{upper}", value)
+    if isinstance(value, bool) or not isinstance(value, int) or value not in signal.valid_signals():
+        raise ValueError(f"must be a signal such as 'SIGTERM' or 'SIGINT', got {_typed(value)}")
+    return int(value)
+
+
+def directory(value: Any) -> str:
+    """The path of a directory, with "~" filled in; empty for that of Jupyter. Whether it exists shows at the start."""
+    return os.path.expanduser(icon_path(value))
+
+
+def readiness(value: Any) -> ReadinessSpec:
+    """A path to ask for, a dictionary of path and statuses, or a callable; None for any answer to "/"."""
+    if value is None:
+        return ReadinessSpec()
+    if isinstance(value, ReadinessSpec):
+        return value
+    if callable(value):
+        return ReadinessSpec(function=value)
+    settings = {"path": value} if isinstance(value, str) else _known_keys(value, "path", "statuses")
+    path = settings.get("path", "/")
+    if not isinstance(path, str) or not path.startswith("/") or re.search(r"[\s\0]", path):
+        raise ValueError(f"must have a path that begins with '/' and has no spaces, got {_typed(path)}")
+    statuses = settings.get("statuses") or ()
+    if isinstance(statuses, (str, int)):
+        statuses = (statuses,)
+    return ReadinessSpec(path, tuple(_statuses(item) for item in statuses))
+
+
+def _statuses(value: Any) -> range:
+    if isinstance(value, str) and (found := _STATUS_CLASS.fullmatch(value)):
+        first = int(found[1]) * 100
+        return range(first, first + 100)
+    if isinstance(value, bool) or not isinstance(value, int) or not 100 <= value <= 599:
+        raise ValueError(f"must have statuses such as 200 or '2xx', got {_typed(value)}")
+    return range(value, value + 1)
+
+
+def log_file(value: Any) -> LogFileSpec:
+    """The path of a file, or a dictionary of path, max_bytes and count; empty for none."""
+    if isinstance(value, LogFileSpec):
+        return value
+    if isinstance(value, Mapping):
+        settings = dict(_known_keys(value, "path", "max_bytes", "count"))
+    else:
+        settings = {"path": value}
+    settings["path"] = directory(settings.get("path"))
+    for key in ("max_bytes", "count"):
+        number = settings.get(key, 1)
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ValueError(f"must have a whole number above 0 as {key}, got {_typed(number)}")
+    return LogFileSpec(**settings)
+
+
+def _known_keys(value: Any, *names: str) -> Mapping[Any, Any]:
+    mapping = _mapping(value)
+    for key in mapping:
+        if key not in names:
+            raise ValueError(f"may hold {', '.join(names)}, but not {key!r}")
+    return mapping
 
 
 def text(value: Any) -> str:

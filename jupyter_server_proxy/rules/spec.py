@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -45,6 +46,69 @@ class TlsSpec:
 
 
 @dataclass(frozen=True)
+class ReadinessSpec:
+    """When a server counts as ready.
+
+    Args:
+        path: that it is asked for; {base_url} and the like are filled in.
+        statuses: that mean that it is ready; empty: any.
+        function: decides instead; may be asynchronous. It asks for arguments as ``command`` does.
+    """
+
+    path: str = "/"
+    statuses: tuple[range, ...] = ()
+    function: AskingCallable | None = None
+
+
+@dataclass(frozen=True)
+class LogFileSpec:
+    """Where a server's output is kept.
+
+    Args:
+        path: of the file; "" for none.
+        max_bytes: beyond which it is renamed to ``path.1`` and begun anew.
+        count: old files that are kept.
+    """
+
+    path: str = ""
+    max_bytes: int = 10 * 1024 * 1024
+    count: int = 3
+
+
+@dataclass(frozen=True)
+class LifecycleSpec:
+    """How a server is started, kept running, and stopped; all times in seconds.
+
+    Args:
+        cwd: working directory; "" for that of Jupyter.
+        autostart: it is started with Jupyter.
+        restart_policy: "on-request", "always", "on-failure" or "never".
+        restart_delay: pause after a failure; doubled with each further one.
+        restart_delay_max: pause that is never exceeded.
+        stable_after: a server that was ready for so long has not crashed, it has ended.
+        stop_signal: asks its process group to end.
+        stop_timeout: between that signal and SIGKILL.
+        idle_timeout: it is stopped when it was not used for so long; 0 for never, None for what holds for all.
+        readiness: when it counts as ready.
+        find_port: where it listens on another port than it was told, that one is used.
+        log_file: where its output is kept.
+    """
+
+    cwd: str = ""
+    autostart: bool = False
+    restart_policy: str = "on-request"
+    restart_delay: float = 1.0
+    restart_delay_max: float = 60.0
+    stable_after: float = 10.0
+    stop_signal: int = signal.SIGTERM
+    stop_timeout: float = 5.0
+    idle_timeout: float | None = None
+    readiness: ReadinessSpec = field(default_factory=ReadinessSpec)
+    find_port: bool = False
+    log_file: LogFileSpec = field(default_factory=LogFileSpec)
+
+
+@dataclass(frozen=True)
 class ServerSpec:
     """One configured server; each field has the meaning of the ``ServerProcess`` option of that name.
 
@@ -75,3 +139,4 @@ class ServerSpec:
     sandbox: str = ""
     refuse_cross_site: bool | None = None
     response_timeout: float | None = None
+    lifecycle: LifecycleSpec = field(default_factory=LifecycleSpec)

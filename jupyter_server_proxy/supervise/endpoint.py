@@ -29,6 +29,7 @@ class Endpoint:
     def __init__(self, spec: ServerSpec) -> None:
         self._spec = spec
         self._port = 0
+        self._found_port = 0
         self._directory = ""
 
     @property
@@ -63,11 +64,22 @@ class Endpoint:
         """The addresses at which the server may turn up."""
         if self.is_unix:
             return (UnixAddress(self.path),)
-        return tuple(TcpAddress((host,), self.port, self._spec.tls) for host in LOOPBACK)
+        return tuple(TcpAddress((host,), self.listening_port, self._spec.tls) for host in LOOPBACK)
+
+    @property
+    def listening_port(self) -> int:
+        """The port where the server is looked for: the one that it was told, unless it was found elsewhere."""
+        return self._found_port or self.port
 
     def arguments(self) -> dict[str, Any]:
         """The template arguments of the address."""
         return {"port": self.port, "unix_socket": self.path}
+
+    def move(self, port: int) -> bool:
+        """Look for the server at another port than it was told, until its next start; whether that is news."""
+        news = port != self._found_port
+        self._found_port = port
+        return news
 
     def prepare(self) -> None:
         """Make sure that a server can listen here; called before each start.
@@ -75,6 +87,7 @@ class Endpoint:
         Raises:
             StartFailed: it cannot.
         """
+        self._found_port = 0
         if self.is_unix:
             self._prepare_path()
         elif self._port and not is_free(self._port):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 
@@ -23,13 +24,22 @@ def describe_exit(code: int) -> str:
         return f"was ended by signal {-code}"
 
 
-def not_found(name: str, program: str) -> StartFailed:
+def not_found(name: str, program: str, cwd: str) -> StartFailed:
     """The system says that there is no such file."""
-    if shutil.which(program):
+    if not os.path.isdir(cwd):
+        reason = f"there is no directory '{cwd}' to run in. Correct its option cwd."
+    elif shutil.which(program):
         reason = f"'{program}' cannot be run: the interpreter in its first line does not exist."
     else:
         reason = f"there is no program '{program}'. Install it, or write its full path into the server's command."
     return StartFailed(f"Server '{name}' could not be started: {reason}")
+
+
+def not_permitted(name: str, program: str, cwd: str) -> StartFailed:
+    """The system says that this is not allowed."""
+    if not os.access(cwd, os.X_OK):
+        return StartFailed(f"Server '{name}' could not be started: the directory '{cwd}' cannot be entered.")
+    return StartFailed(f"Server '{name}' could not be started: '{program}' is not executable.")
 
 
 def exited(spec: ServerSpec, code: int, output: tuple[str, ...]) -> StartFailed:
@@ -39,11 +49,16 @@ def exited(spec: ServerSpec, code: int, output: tuple[str, ...]) -> StartFailed:
 
 
 def too_late(
-    spec: ServerSpec, endpoint: Endpoint, readiness: Readiness, process: Process, output: tuple[str, ...]
+    spec: ServerSpec,
+    timeout: float,
+    endpoint: Endpoint,
+    readiness: Readiness,
+    process: Process,
+    output: tuple[str, ...],
 ) -> StartFailed:
-    """It was not ready in time: say what can be known about the reason."""
+    """It was not ready within ``timeout`` seconds: say what can be known about the reason."""
     where = endpoint.path if endpoint.is_unix else f"port {endpoint.port}"
-    message = f"Server '{spec.name}' did not answer on {where} within {spec.timeout:g} s."
+    message = f"Server '{spec.name}' did not answer on {where} within {timeout:g} s."
     ports = tree_ports(process.pid, process.pid)
     if not process.running:
         message += " Its command has ended with status 0."
@@ -54,7 +69,9 @@ def too_late(
     elif others := ports - {endpoint.port}:
         listed = ", ".join(map(str, sorted(others)))
         given = "{unix_socket}" if endpoint.is_unix else "{port}"
-        message += f" It listens on port {listed} instead: use {given} in its command."
+        message += f" It listens on port {listed} instead: use {given} in its command, or set its option find_port."
+    elif readiness.not_ready:
+        message = f"Server '{spec.name}' was not ready within {timeout:g} s: {readiness.not_ready}."
     else:
         message += " If it needs more time, raise its timeout."
     return StartFailed(message, exit_code=None if process.running else 0, output=output)

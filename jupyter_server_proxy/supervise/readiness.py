@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..errors import ProxyError, StartFailed
+from ..rules.spec import AskingCallable, ReadinessSpec, ServerSpec
+from ..rules.template import call_with_asked_args, render
 from ..upstream.address import Address, TcpAddress
 from ..upstream.dial import dial
 from .endpoint import Endpoint, is_answered
 from .ownership import listeners, tree_holds_socket, tree_ports
 from .process import Process
 
-#: One try to talk to a server at an address; the second argument is a timeout in seconds.
-Probe = Callable[[Address, float], Awaitable[bool]]
+#: One GET of a target at an address, with a timeout in seconds: the status of the response, or None without any.
+HttpProbe = Callable[[Address, float, str], Awaitable["int | None"]]
 
 #: Seconds between probes: at first short enough for a server that is up in no time, then a share of the time that has
 #: passed, so that waiting never makes a start longer by much more than that share.
@@ -51,19 +55,34 @@ class Readiness:
     """Looks for one server at its endpoint, and makes sure that it is ours before anything is sent to it.
 
     Args:
-        name: of the server, for messages.
+        spec: of the server.
         endpoint: where it is to listen.
-        probe: asks it.
+        http_probe: asks it.
+        arguments: gives the template arguments.
+        on_open: called when somebody listens there.
 
     Attributes:
         taken: somebody of this user listened at its endpoint before it was started.
+        not_ready: what the last probe found that is not enough; "" if nothing.
     """
 
-    def __init__(self, name: str, endpoint: Endpoint, probe: Probe) -> None:
-        self._name = name
+    def __init__(
+        self,
+        spec: ServerSpec,
+        endpoint: Endpoint,
+        http_probe: HttpProbe,
+        arguments: Callable[[], Mapping[str, Any]],
+        on_open: Callable[[], None],
+    ) -> None:
+        self._name = spec.name
+        self._spec = spec.lifecycle.readiness
+        self._raw = spec.raw_socket_proxy
         self._endpoint = endpoint
-        self._probe = probe
+        self._http_probe = http_probe
+        self._arguments = arguments
+        self._on_open = on_open
         self.taken = False
+        self.not_ready = ""
         self._is_ours = False
 
     def look_before_start(self) -> None:
@@ -73,6 +92,7 @@ class Readiness:
             StartFailed: another user does.
         """
         self._is_ours = False
+        self.not_ready = ""
         self.taken = is_answered(self._endpoint.path) if self._endpoint.is_unix else bool(self._owners(None))
 
     def still_ours(self) -> bool:
@@ -107,19 +127,50 @@ class Readiness:
                 if not self._is_ours:
                     self._owners(process)
                     self._is_ours = True
-            if await self._probe(address, timeout):
+                    self._on_open()
+            if await self._is_ready(address, timeout):
                 return address
         return None
+
+    async def _is_ready(self, address: Address, timeout: float) -> bool:
+        function = self._spec.function
+        if function is not None:
+            return await self._ask(function, timeout)
+        if self._raw and self._spec == ReadinessSpec():
+            return isinstance(address, TcpAddress) or await accepts_connections(address, timeout)
+        target = str(render(self._spec.path, self._arguments()))
+        status = await self._http_probe(address, timeout, target)
+        if status is None:
+            return False
+        if not self._spec.statuses or any(status in accepted for accepted in self._spec.statuses):
+            return True
+        self.not_ready = f"its answer to {target} has status {status}"
+        return False
+
+    async def _ask(self, function: AskingCallable, timeout: float) -> bool:
+        """Ask the callable of the configuration; one that raises is wrong, or not ready, and is asked again."""
+        arguments = self._arguments()
+        try:
+            if inspect.iscoroutinefunction(function):
+                answer = call_with_asked_args(function, arguments)
+            else:
+                answer = await asyncio.to_thread(call_with_asked_args, function, arguments)
+            ready = bool(await asyncio.wait_for(answer, timeout) if inspect.isawaitable(answer) else answer)
+        except Exception as error:
+            self.not_ready = f"its option readiness raised {type(error).__name__}: {error}"
+            return False
+        self.not_ready = "" if ready else "its option readiness says that it is not"
+        return ready
 
     def _belongs_to(self, process: Process) -> bool:
         pid, endpoint = process.pid, self._endpoint
         if endpoint.is_unix:
             return tree_holds_socket(pid, pid, endpoint.path)
-        return endpoint.port in tree_ports(pid, pid)
+        return endpoint.listening_port in tree_ports(pid, pid)
 
     def _owners(self, process: Process | None) -> set[int] | None:
         """Users whose sockets listen on the port; None where the system does not tell."""
-        port = self._endpoint.port
+        port = self._endpoint.listening_port
         found = listeners(port)
         if found is None:
             return None

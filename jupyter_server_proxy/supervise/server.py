@@ -2,12 +2,13 @@ r"""One configured server: the state machine that starts it once, watches it, an
 
 ::
 
-    STOPPED --ensure_ready--> STARTING --answers--> READY --stop, or its process ended--> STOPPING --> STOPPED
+    STOPPED --ensure_ready--> STARTING --answers--> READY --stop, idle, or its process ended--> STOPPING --> STOPPED
                                  |  \--stop--> STOPPED
                                  \--fails--> FAILED --ensure_ready, after a pause--> STARTING
 
 The one task of a server is its current transition; whoever needs the server waits for that task, and leaving early
-does not disturb it.
+does not disturb it. Timers lead to transitions, too: the restart policy, and the end of an unused server.
+docs/architecture.md has the table of all transitions.
 """
 
 from __future__ import annotations
@@ -15,60 +16,40 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-import os
-import signal
+import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from ..errors import ProxyError, ServerMisconfigured, ServerUnavailable, StartFailed
-from ..rules.backoff import next_delay
+from ..errors import ProxyError, ServerUnavailable, StartFailed
 from ..rules.spec import ServerSpec
-from ..upstream.address import Address, UnixAddress, loopback
-from .command import render_command, render_environment
+from ..upstream.address import Address
 from .endpoint import Endpoint
-from .failures import describe_exit, exited, not_found, too_late
+from .facts import Exit, Facts, Stage, State
+from .failures import describe_exit
+from .history import StartTimes
+from .launch import OUTPUT_LINES, Launch
+from .logfile import LogFile
 from .logs import LogTail
-from .process import Process
-from .readiness import Probe, Readiness, accepts_connections, pause_after
+from .readiness import HttpProbe, Readiness
 from .reaper import Reaper
+from .setbacks import Setbacks
+from .usage import Usage
 
-T = TypeVar("T")
+__all__ = ["ManagedServer", "State"]
 
 #: Seconds between looks at who listens for a server that has daemonized.
 LOOK_PAUSE = 1.0
 
-#: Lines of output that a failure carries.
-OUTPUT_LINES = 50
+#: Seconds after which the duration of a start is written down: those who wait for the server come first.
+RECORD_PAUSE = 0.1
 
 
-class State(enum.Enum):
-    """See the module's docstring."""
+class Hold(enum.Enum):
+    """What does not start a stopped server again."""
 
-    STOPPED = "stopped"
-    STARTING = "starting"
-    READY = "ready"
-    STOPPING = "stopping"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How a server is stopped and started again; all times in seconds.
-
-    Args:
-        stop_signal: asks its process group to end.
-        stop_grace: between that signal and SIGKILL.
-        backoff_first: pause after a failure; doubled with each further one.
-        backoff_max: pause that is never exceeded.
-        stable_after: a server that was ready for so long has not crashed, it has ended.
-    """
-
-    stop_signal: int = signal.SIGTERM
-    stop_grace: float = 5.0
-    backoff_first: float = 1.0
-    backoff_max: float = 60.0
-    stable_after: float = 10.0
+    NOTHING = enum.auto()
+    BACKGROUND = enum.auto()  # somebody stopped it: pages that are still open shall not bring it back
+    REQUESTS = enum.auto()  # the restart policy leaves it to people
 
 
 class ManagedServer:
@@ -77,12 +58,20 @@ class ManagedServer:
     Args:
         spec: its configuration.
         base_url: of Jupyter; begins and ends with "/".
-        http_probe: one try to get an HTTP response from an address.
+        http_probe: asks an address whether it speaks HTTP.
         reaper: is told of its process groups.
         log: Jupyter's; the server's output goes there, too.
-        policy: see ``Policy``.
+        history: how long it took to start before.
         on_down: called with the address at which the server is no longer to be found.
         withheld: variables of our own environment that its process does not inherit.
+        start_timeout: seconds that it gets at least to become ready.
+        idle_timeout: for what its configuration leaves open; in seconds, 0 for never.
+
+    Attributes:
+        usage: is told of by those who pass requests on.
+        logs: its output.
+        on_change: called after each change of the state with the server, the old state and the new one; with the same
+            one twice when a start has come to another stage.
     """
 
     def __init__(
@@ -90,41 +79,72 @@ class ManagedServer:
         spec: ServerSpec,
         *,
         base_url: str,
-        http_probe: Probe,
+        http_probe: HttpProbe,
         reaper: Reaper,
         log: logging.Logger,
-        policy: Policy | None = None,
+        history: StartTimes | None = None,
         on_down: Callable[[Address], None] | None = None,
         withheld: Collection[str] = (),
+        start_timeout: float = 0.0,
+        idle_timeout: float = 0.0,
     ) -> None:
         self.spec = spec
-        self.logs = LogTail(lambda line: log.info("[%s] %s", spec.name, line))
+        self.usage = Usage()
+        self.on_change: Callable[[ManagedServer, State, State], None] | None = None
+        self._log_file = LogFile(spec.name, spec.lifecycle.log_file, log)
+        self.logs = LogTail(self._on_line)
         self._base_url = base_url
+        self._log = log
+        self._history = history or StartTimes(None, log)
+        self._on_down = on_down
+        self._idle_timeout = idle_timeout if spec.lifecycle.idle_timeout is None else spec.lifecycle.idle_timeout
         self._endpoint = Endpoint(spec)
         self._readiness = Readiness(
-            spec.name, self._endpoint, accepts_connections if spec.raw_socket_proxy else http_probe
+            spec, self._endpoint, http_probe, lambda: self.arguments, lambda: self._reach(Stage.PORT)
         )
-        self._reaper = reaper
-        self._log = log
-        self._policy = policy or Policy()
-        self._on_down = on_down
-        self._withheld = withheld
+        self._make_launch: Callable[[], Launch] = lambda: Launch(
+            spec,
+            endpoint=self._endpoint,
+            readiness=self._readiness,
+            logs=self.logs,
+            reaper=reaper,
+            log=log,
+            withheld=withheld,
+            timeout=max(spec.timeout, start_timeout),
+            on_stage=self._reach,
+        )
+        # Where it is in its life
         self._state = State.STOPPED
+        self._since = time.time()
+        self._stage: Stage | None = None
         self._address: Address | None = None
-        self._process: Process | None = None
+        self._launch: Launch | None = None
         self._task: asyncio.Task[None] | None = None
         self._interrupted: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._failure: ProxyError | None = None
-        self._failures = 0
-        self._next_start = 0.0
+        self._hold = Hold.NOTHING
+        # What led there
+        self._setbacks = Setbacks(spec.name, spec.lifecycle, lambda: asyncio.get_running_loop().time())
         self._ready_since = 0.0
         self._next_look = 0.0
+        self._starts = 0
+        self._restarts = 0
+        self._brings_back = False
+        self._start_seconds: float | None = None
+        self._last_exit: Exit | None = None
+
+    # ---- what it is
 
     @property
     def state(self) -> State:
         """Where in its life the server is."""
         return self._state
+
+    @property
+    def stage(self) -> Stage | None:
+        """How far its start has come; None when it is not starting."""
+        return self._stage
 
     @property
     def address(self) -> Address | None:
@@ -134,7 +154,8 @@ class ManagedServer:
     @property
     def pid(self) -> int | None:
         """Of its process, while that runs."""
-        return self._process.pid if self._process is not None and self._process.running else None
+        process = self._launch.process if self._launch is not None else None
+        return process.pid if process is not None and process.running else None
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -147,15 +168,46 @@ class ManagedServer:
         return self._endpoint.port
 
     @property
-    def _last_output(self) -> tuple[str, ...]:
-        return self.logs.tail(OUTPUT_LINES)
+    def is_managed(self) -> bool:
+        """Whether it is ours to start and to stop; a callable may decide anew at each start that it is not."""
+        return bool(self.spec.command) and not (self._state is State.READY and self._launch is None)
 
-    async def ensure_ready(self) -> Address:
+    @property
+    def expected_start(self) -> float | None:
+        """Seconds that a start will probably take."""
+        return self._history.expected(self.spec.name)
+
+    def facts(self) -> Facts:
+        """All that can be told about it now."""
+        launch = self._launch
+        return Facts(
+            state=self._state,
+            since=self._since,
+            stage=self._stage,
+            managed=self.is_managed,
+            pid=self.pid,
+            endpoint=self._address.url if self._address is not None else None,
+            starts=self._starts,
+            restarts=self._restarts,
+            started=launch.started or None if launch is not None else None,
+            start_seconds=self._start_seconds,
+            expected_start_seconds=self.expected_start,
+            failure=self._setbacks.failure,
+            last_exit=self._last_exit,
+            last_used=self.usage.last_time or None,
+        )
+
+    # ---- what can be asked of it
+
+    async def ensure_ready(self, *, background: bool = False) -> Address:
         """Start the server if it does not run, and wait until it is ready; any number of callers share one start.
+
+        Args:
+            background: a page that is open asks, not a person: it does not start what a person has stopped.
 
         Raises:
             StartFailed: it did not become ready, or failed so recently that it is not yet started again.
-            ServerUnavailable: it was stopped while it started, or Jupyter is stopping.
+            ServerUnavailable: it was stopped, or Jupyter is stopping.
             ServerMisconfigured: there is nothing to start and nowhere to connect to.
         """
         if self._is_detached:
@@ -167,18 +219,39 @@ class ManagedServer:
                 await self._wait()
                 continue
             if self._state is not State.STARTING:
-                self._refuse_if_too_early()
-                self._begin(State.STARTING, self._start())
+                self._refuse_if_held(background)
+                if (too_early := self._setbacks.refusal(self.logs.tail(OUTPUT_LINES))) is not None:
+                    raise too_early
+                self._begin_start()
             await self._wait()
-            if self._failure is not None:
-                raise self._failure_now()
+            if (failure := self._setbacks.error()) is not None:
+                raise failure
             if self._state is State.STOPPED:
                 raise ServerUnavailable(f"Server '{self.spec.name}' was stopped while it was starting.")
         assert self._address is not None
         return self._address
 
-    async def stop(self) -> None:
-        """End the server and all processes of its group, and forget its failures."""
+    async def start(self) -> None:
+        """Begin a start, whatever happened before; wait for it by ``ensure_ready``. For people and for ``autostart``.
+
+        Raises:
+            ServerUnavailable: Jupyter is stopping.
+        """
+        while self._state is State.STOPPING:
+            await self._wait()
+        if self._closed:
+            raise ServerUnavailable(f"Server '{self.spec.name}' is not started: Jupyter is stopping.")
+        if self._state in (State.STOPPED, State.FAILED):
+            self._setbacks.forget()
+            self._begin_start()
+
+    async def stop(self, *, hold: bool = False) -> None:
+        """End the server and all processes of its group, and forget its failures.
+
+        Args:
+            hold: pages that are open do not start it again; see ``ensure_ready``.
+        """
+        self._cancel_timer()
         while self._state in (State.STARTING, State.READY, State.STOPPING):
             if self._state is State.READY:
                 self._begin_stop()
@@ -186,9 +259,13 @@ class ManagedServer:
                 self._interrupted = self._task  # once: a second time would interrupt its tidying up
                 self._task.cancel()
             await self._wait()
-        self._state = State.STOPPED
-        self._failure, self._failures, self._next_start = None, 0, 0.0
+        self._setbacks.forget()
+        self._brings_back = False
+        self._hold = Hold.BACKGROUND if hold else Hold.NOTHING
+        if self._state is State.FAILED:
+            self._enter(State.STOPPED)
         self._endpoint.release()
+        self._log_file.close()
 
     async def close(self) -> None:
         """Stop for good: Jupyter stops."""
@@ -196,54 +273,69 @@ class ManagedServer:
         await self.stop()
 
     async def restart(self) -> None:
-        """Stop and start; raises as ``ensure_ready``."""
+        """Stop it, and begin a start; raises as ``start``."""
+        again = self._starts > 0
         await self.stop()
-        await self.ensure_ready()
+        self._brings_back = again
+        await self.start()
 
     def report_connect_failure(self, address: Address) -> None:
         """Nobody listens there; where no process of ours runs (it daemonized), this is how its end shows."""
         if self._state is State.READY and self.pid is None and address == self._address:
-            self._begin_stop()
+            self._begin_stop(by_itself=self._launch is not None)
 
     async def has_ended(self, timeout: float) -> bool:
         """Whether the server is no longer ready, or its process ends within ``timeout`` seconds."""
-        if self._state is State.READY and self._process is not None:
-            await asyncio.wait({self._process.exited}, timeout=timeout)
+        if self._state is State.READY and self._launch is not None and self._launch.process is not None:
+            await asyncio.wait({self._launch.process.exited}, timeout=timeout)
             await asyncio.sleep(0)  # the callback that leaves READY runs after those who wait
         return self._state is not State.READY
 
     def kill_now(self) -> None:
         """End its processes without waiting, when Python exits."""
-        if self._process is not None:
-            self._process.signal_group(signal.SIGKILL)
+        if self._launch is not None:
+            self._launch.kill_now()
         self._endpoint.release()
 
     # ---- transitions
 
-    def _look_after_daemon(self) -> None:
-        """What listens is no process that we could watch: look who it is, once in a while."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._next_look:
-            self._next_look = now + LOOK_PAUSE
-            if not self._readiness.still_ours():
-                self._begin_stop()
+    def _enter(self, state: State) -> None:
+        """Every change of the state goes through here."""
+        old, self._state = self._state, state
+        self._since = time.time()
+        self._stage = None
+        self._log.debug("Server '%s': %s -> %s", self.spec.name, old.value, state.value)
+        self._tell(old)
 
-    @property
-    def _is_detached(self) -> bool:
-        """Ready, and started by us, but what listens is no longer the process that we started."""
-        return self._state is State.READY and self._process is not None and not self._process.running
+    def _reach(self, stage: Stage) -> None:
+        if self._state is State.STARTING and self._stage is not stage:
+            if stage is Stage.PROCESS:
+                self._starts += 1
+                self._restarts += self._brings_back
+                self._brings_back = False
+            self._stage = stage
+            self._tell(self._state)
+
+    def _tell(self, old: State) -> None:
+        if self.on_change is not None:
+            self.on_change(self, old, self._state)
 
     def _begin(self, state: State, transition: Coroutine[Any, Any, None]) -> None:
-        self._log.debug("Server '%s': %s -> %s", self.spec.name, self._state.value, state.value)
-        self._state = state
+        self._enter(state)
         self._task = asyncio.get_running_loop().create_task(transition, name=f"{state.value} server {self.spec.name}")
         self._task.add_done_callback(self._on_transition_ended)
+
+    def _begin_start(self) -> None:
+        self._cancel_timer()
+        self._hold = Hold.NOTHING
+        self._setbacks.begin()
+        self._begin(State.STARTING, self._start())
 
     def _on_transition_ended(self, task: asyncio.Task[None]) -> None:
         """Whoever waits for a transition goes by the state, so none may end without leaving its own."""
         if task is not self._task or self._state not in (State.STARTING, State.STOPPING):
             return
-        self._state = State.STOPPED
+        self._enter(State.STOPPED)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("The supervision of server '%s' failed", self.spec.name, exc_info=error)
 
@@ -253,179 +345,166 @@ class ManagedServer:
             await asyncio.wait({self._task})
 
     async def _start(self) -> None:
-        self._failure = None
-        loop = asyncio.get_running_loop()
+        begun = asyncio.get_running_loop().time()
+        launch = self._launch = self._make_launch()
         try:
-            self._address = await self._launch()
+            self._address = await launch.run(lambda: self.arguments)
         except asyncio.CancelledError:
             await self._end_process()
-            self._state = State.STOPPED
+            self._enter(State.STOPPED)
         except ProxyError as error:
             await self._end_process()
-            self._fail(error)
+            self._fail(error, launch.command)
         except Exception as error:
             self._log.exception("Starting server '%s' failed", self.spec.name)
             await self._end_process()
-            self._fail(StartFailed(f"Server '{self.spec.name}' could not be started: {type(error).__name__}."))
+            message = f"Server '{self.spec.name}' could not be started: {type(error).__name__}."
+            self._fail(StartFailed(message), launch.command)
         else:
-            self._state = State.READY
-            self._ready_since = loop.time()
-            self._log.info("Server '%s' is ready at %s", self.spec.name, self._address)
-            if self._process is not None:
-                self._process.exited.add_done_callback(self._on_exit)
+            self._on_ready(launch, begun)
 
-    async def _launch(self) -> Address:
-        """Spawn the process and find out where it answers."""
-        if not self.spec.command:
-            return self._unmanaged_address()
-        self._endpoint.prepare()
-        command = render_command(self.spec, self.arguments)
-        if not command:
-            return self._unmanaged_address()
-        environment = render_environment(self.spec, self.arguments)
-        self._readiness.look_before_start()
-        self.logs.clear()
-        self._log.info("Starting server '%s'", self.spec.name)
-        started = asyncio.get_running_loop().time()
-        self._process = process = await self._spawn(command, environment)
-        self._reaper.add(process.pid)
-        return await self._find(process, started + self.spec.timeout)
-
-    async def _spawn(self, command: list[str], environment: Mapping[str, str]) -> Process:
-        name, program = self.spec.name, command[0]
-        inherited = {key: value for key, value in os.environ.items() if key not in self._withheld}
-        spawning = asyncio.ensure_future(
-            Process.spawn(command, env={**inherited, **environment}, cwd=os.getcwd(), logs=self.logs)
-        )
-        try:
-            return await asyncio.shield(spawning)
-        except asyncio.CancelledError:
-            self._process = await spawning  # it exists by now, so it is ours to end
-            raise
-        except FileNotFoundError as error:
-            raise not_found(name, program) from error
-        except PermissionError as error:
-            raise StartFailed(f"Server '{name}' could not be started: '{program}' is not executable.") from error
-        except (OSError, ValueError) as error:
-            raise StartFailed(f"Server '{name}' could not be started: {error}.") from error
-
-    async def _find(self, process: Process, deadline: float) -> Address:
-        """Probe until the server answers, its process ends badly, or time is up."""
+    def _on_ready(self, launch: Launch, begun: float) -> None:
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        while (left := deadline - loop.time()) > 0:
-            address = await self._while_it_runs(process, self._readiness.find(process, left), left)
-            if address is not None:
-                return address
-            pause = pause_after(loop.time() - started)
-            await self._while_it_runs(process, asyncio.sleep(min(pause, left)), left)
-        raise too_late(self.spec, self._endpoint, self._readiness, process, self._last_output)
-
-    async def _while_it_runs(self, process: Process, step: Coroutine[Any, Any, T], timeout: float) -> T | None:
-        """The result of a step, or None when time is up; raises as soon as the process ends with a failure.
-
-        One that ends with 0 may have left a daemon behind, or say that the server runs already: that is no failure.
-        """
-        task = asyncio.ensure_future(step)
-        try:
-            if process.running:
-                watched: set[asyncio.Future[Any]] = {task, process.exited}
-                await asyncio.wait(watched, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            if not process.running and process.exited.result() != 0:
-                await process.wait_output()
-                raise exited(self.spec, process.exited.result(), self._last_output)
-            await asyncio.wait({task}, timeout=timeout)
-            return task.result() if task.done() else None
-        finally:
-            task.cancel()
-
-    def _unmanaged_address(self) -> Address:
-        """Where a server is that somebody else started."""
-        if self._endpoint.is_unix and isinstance(self.spec.unix_socket, str):
-            return UnixAddress(self.spec.unix_socket)
-        if self.spec.port and not self._endpoint.is_unix:
-            return loopback(self.spec.port, self.spec.tls)
-        raise ServerMisconfigured(
-            f"Server '{self.spec.name}' has no command to run now, and neither a port nor a unix_socket to connect to."
-        )
+        self._ready_since = loop.time()
+        self._log.info("Server '%s' is ready at %s", self.spec.name, self._address)
+        self.usage.rest()
+        if launch.process is None:
+            self._launch = None
+        else:
+            self._start_seconds = self._ready_since - begun
+            loop.call_later(RECORD_PAUSE, self._history.record, self.spec.name, self._start_seconds)
+            launch.process.exited.add_done_callback(self._on_exit)
+            if self._idle_timeout:
+                self._timer = loop.call_later(self._idle_timeout, self._look_whether_idle)
+        self._enter(State.READY)
 
     def _on_exit(self, exited: asyncio.Future[int]) -> None:
         """The process of a ready server has ended."""
-        if self._state is not State.READY or self._process is None or self._process.exited is not exited:
+        launch = self._launch
+        if self._state is not State.READY or launch is None or launch.process is None:
+            return
+        if launch.process.exited is not exited:
             return
         code = exited.result()
+        self._last_exit = Exit.of(code)
         if code == 0:
-            # It may have left a daemon behind; if not, the next request finds nobody there, and starts it again.
+            # It may have left a daemon behind, which is looked at from now on.
             self._log.info("The process of server '%s' has ended", self.spec.name)
+            self._next_look = asyncio.get_running_loop().time()
+            self._watch_daemon()
             return
         self._log.warning("Server '%s' has ended: %s", self.spec.name, describe_exit(code))
-        self._begin_stop()
+        self._begin_stop(by_itself=True)
 
-    def _begin_stop(self) -> None:
+    def _begin_stop(self, *, by_itself: bool = False) -> None:
         """Leave READY: nobody is to find the old address from now on."""
         address, self._address = self._address, None
-        loop = asyncio.get_running_loop()
-        ended = self.pid is None and self._process is not None
-        if ended and loop.time() - self._ready_since < self._policy.stable_after:
-            # The first crash is forgiven: what was ready once is likely to be so again.
-            self._failures += 1
-            self._next_start = loop.time() + self._delay(self._failures - 1)
+        self._cancel_timer()
+        if by_itself:
+            self._setbacks.ended(asyncio.get_running_loop().time() - self._ready_since)
         else:
-            self._failures, self._next_start = 0, 0.0
-        self._begin(State.STOPPING, self._stop())
+            self._setbacks.forget()
+        self._begin(State.STOPPING, self._stop(by_itself))
         if address is not None and self._on_down is not None:
             self._on_down(address)
 
-    async def _stop(self) -> None:
+    async def _stop(self, by_itself: bool) -> None:
         await self._end_process()
-        self._state = State.STOPPED
+        self._enter(State.STOPPED)
+        if by_itself:
+            failed = self._last_exit is None or self._last_exit.code != 0
+            self._follow_policy(failed)
 
     async def _end_process(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
+        launch, self._launch = self._launch, None
+        if launch is None:
             return
-        try:
-            await process.stop(self._policy.stop_signal, self._policy.stop_grace)
-        finally:
-            if not process.group_alive():
-                self._reaper.remove(process.pid)
+        process = launch.process
+        await launch.stop()
+        if process is not None and process.exited.done():
+            self._last_exit = Exit.of(process.exited.result())
 
-    # ---- failures
+    # ---- daemons, idle servers, and the restart policy
 
-    def _fail(self, error: ProxyError) -> None:
-        self._failures += 1
-        delay = self._delay(self._failures)
-        self._next_start = asyncio.get_running_loop().time() + delay
-        self._failure = error
-        self._state = State.FAILED
+    @property
+    def _is_detached(self) -> bool:
+        """Ready, and started by us, but what listens is no longer the process that we started."""
+        return self._state is State.READY and self._launch is not None and self.pid is None
+
+    def _look_after_daemon(self) -> None:
+        """What listens is no process that we could watch: look who it is, once in a while."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_PAUSE
+            if not self._readiness.still_ours():
+                self._begin_stop(by_itself=True)
+
+    def _watch_daemon(self) -> None:
+        """Look now, and again and again, so that its end shows although nobody asks for it."""
+        if not self._is_detached:
+            return
+        self._look_after_daemon()
+        if self._is_detached:
+            self._idle_or(self._watch_daemon, LOOK_PAUSE)
+
+    def _look_whether_idle(self) -> None:
+        if self._state is State.READY and not self._stop_if_idle():
+            left = max(0.05, self._idle_timeout - self.usage.idle_seconds())
+            self._timer = asyncio.get_running_loop().call_later(left, self._look_whether_idle)
+
+    def _idle_or(self, then: Callable[[], None], pause: float) -> None:
+        """A daemon can be idle, too."""
+        if not self._stop_if_idle():
+            self._cancel_timer()
+            self._timer = asyncio.get_running_loop().call_later(pause, then)
+
+    def _stop_if_idle(self) -> bool:
+        if not self._idle_timeout or self.usage.idle_seconds() < self._idle_timeout:
+            return False
+        self._log.info("Server '%s' was not used for %g s and is stopped", self.spec.name, self._idle_timeout)
+        self._begin_stop()
+        return True
+
+    def _follow_policy(self, failed: bool) -> None:
+        """The server has ended by itself, or could not be started."""
+        policy = self.spec.lifecycle.restart_policy
+        self._brings_back = True
+        if self._closed:
+            return
+        if policy == "never":
+            self._hold = Hold.REQUESTS
+        elif policy == "always" or (policy == "on-failure" and failed):
+            self._timer = asyncio.get_running_loop().call_later(self._setbacks.pause_left() or 0.0, self._bring_back)
+
+    def _bring_back(self) -> None:
+        if self._state in (State.STOPPED, State.FAILED) and not self._closed:
+            self._begin_start()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # ---- refusals
+
+    def _fail(self, error: ProxyError, command: str) -> None:
+        self._setbacks.start_failed(error, command)
         self._log.error("%s", error.message)
+        self._enter(State.FAILED)
+        self._follow_policy(failed=True)
 
-    def _delay(self, failures: int) -> float:
-        return next_delay(failures, self._policy.backoff_first, self._policy.backoff_max)
-
-    def _refuse_if_too_early(self) -> None:
-        left = self._next_start - asyncio.get_running_loop().time()
-        if left <= 0:
-            return
-        if self._failure is not None:
-            raise self._failure_now()
-        raise StartFailed(
-            f"Server '{self.spec.name}' keeps ending soon after it was started.",
-            output=self._last_output,
-            retry_after=left,
-        )
-
-    def _failure_now(self) -> ProxyError:
-        """A fresh copy of the last failure, with the time that is left until the next start."""
-        failure = self._failure
-        assert failure is not None
-        left = max(0.0, self._next_start - asyncio.get_running_loop().time())
-        if isinstance(failure, StartFailed):
-            return StartFailed(
-                failure.message,
-                exit_code=failure.exit_code,
-                output=failure.output,
-                detail=failure.detail,
-                retry_after=left,
+    def _refuse_if_held(self, background: bool) -> None:
+        name = self.spec.name
+        if self._hold is Hold.REQUESTS:
+            how = f"Start it in JupyterLab, or by: jupyter server-proxy start {name}"
+            raise self._setbacks.error() or StartFailed(
+                f"Server '{name}' has ended, and is not started again by itself. {how}",
+                exit_code=self._last_exit.code if self._last_exit is not None else None,
+                output=self.logs.tail(OUTPUT_LINES),
             )
-        return type(failure)(failure.message, detail=failure.detail, retry_after=left)
+        if self._hold is Hold.BACKGROUND and background:
+            raise ServerUnavailable(f"Server '{name}' was stopped. Open it anew to start it.")
+
+    def _on_line(self, line: str) -> None:
+        self._log.info("[%s] %s", self.spec.name, line)
+        self._log_file.write(line)

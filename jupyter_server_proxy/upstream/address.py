@@ -29,6 +29,11 @@ class TcpAddress:
         host = "localhost" if self.hosts == LOOPBACK else self.hosts[0]
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """Its origin."""
+        return f"{'https' if self.tls else 'http'}://{self}"
+
 
 @dataclass(frozen=True)
 class UnixAddress:
@@ -38,6 +43,11 @@ class UnixAddress:
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
+
+    @property
+    def url(self) -> str:
+        """As for TCP."""
+        return str(self)
 
 
 Address = TcpAddress | UnixAddress

@@ -7,16 +7,17 @@ from .address import Address
 from .dial import open_connection
 
 _REQUEST = (
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: jupyter-server-proxy\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    "GET {} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: jupyter-server-proxy\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 )
 
 
-async def answers_http(address: Address, timeout: float) -> bool:
-    """Whether the server gives any HTTP response, whatever its status, to ``GET /``.
+async def ask_http(address: Address, timeout: float, target: str = "/") -> int | None:
+    """The status of the response to a GET, or None if there is none.
 
     Args:
         address: of the server.
         timeout: seconds for connecting, and again for the response to begin.
+        target: path and query, percent-encoded where that is needed.
 
     Raises:
         TlsFailed: it answers, and TLS cannot be agreed on. That will not pass by itself.
@@ -26,12 +27,12 @@ async def answers_http(address: Address, timeout: float) -> bool:
     except TlsFailed:
         raise
     except ProxyError:
-        return False
+        return None
     try:
-        connection.start(_REQUEST, method="GET")
-        await connection.response(timeout)
+        connection.start(_REQUEST.format(target).encode("ascii", "replace"), method="GET")
+        head = await connection.response(timeout)
     except ProxyError:
-        return False
+        return None
     finally:
         connection.abort()
-    return True
+    return head.status

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from jupyter_server_proxy.errors import ProxyError, ServerMisconfigured, ServerUnavailable, StartFailed
-from jupyter_server_proxy.rules.spec import ServerSpec
+from jupyter_server_proxy.rules.spec import LifecycleSpec, ServerSpec
+from jupyter_server_proxy.supervise import launch
 from jupyter_server_proxy.supervise import server as module
-from jupyter_server_proxy.supervise.server import ManagedServer, Policy, State
+from jupyter_server_proxy.supervise.server import ManagedServer, State
 from jupyter_server_proxy.upstream.address import Address, TcpAddress, loopback
 
 HERE = TcpAddress(("127.0.0.1",), 7)
@@ -72,6 +73,7 @@ class FakeReadiness:
     def __init__(self, *_: Any) -> None:
         self.answers = True
         self.taken = False
+        self.not_ready = ""
         self.ours = True
 
     def look_before_start(self) -> None:
@@ -88,7 +90,9 @@ class FakeReadiness:
 class Lab:
     """One server and what it was given."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, lifecycle: dict[str, Any] | None = None, **options: Any
+    ) -> None:
         self.processes: list[FakeProcess] = []
         self.spawn_error: Exception | None = None
         self.down: list[Address] = []
@@ -101,14 +105,17 @@ class Lab:
             self.processes.append(FakeProcess(len(self.processes) + 100))
             return self.processes[-1]
 
-        monkeypatch.setattr(module.Process, "spawn", spawn)
+        monkeypatch.setattr(launch.Process, "spawn", spawn)
         monkeypatch.setattr(module, "Readiness", FakeReadiness)
-        monkeypatch.setattr(module, "pause_after", lambda elapsed: 0.0)
-        policy = Policy(backoff_first=1000.0, backoff_max=4000.0, stable_after=10_000.0)
-        spec = ServerSpec(**{"name": "app", "command": ("run",), "port": 7, "timeout": 60.0, **options})
+        monkeypatch.setattr(launch, "pause_after", lambda elapsed: 0.0)
+        lifecycle = LifecycleSpec(
+            **{"restart_delay": 1000.0, "restart_delay_max": 4000.0, "stable_after": 10_000.0, **(lifecycle or {})}
+        )
+        given = {"name": "app", "command": ("run",), "port": 7, "timeout": 60.0, "lifecycle": lifecycle, **options}
+        spec = ServerSpec(**given)
         self.server = ManagedServer(
             spec, base_url="/", http_probe=None, reaper=self.reaper, log=logging.getLogger("lab"),  # type: ignore[arg-type]
-            policy=policy, on_down=self.down.append,
+            on_down=self.down.append,
         )  # fmt: skip
         self.readiness: Any = self.server._readiness
 
@@ -300,6 +307,7 @@ async def test_stop_and_start_again(lab: MakeLab) -> None:
     await it.server.stop()
     assert await it.server.ensure_ready() == HERE
     await it.server.restart()
+    assert await it.server.ensure_ready() == HERE
     assert len(it.processes) == 3
 
 
