@@ -14,12 +14,11 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..supervise.server import State
+from ..supervise.facts import Facts, State
 
 if TYPE_CHECKING:
     from jupyter_events import EventLogger
 
-    from ..supervise.facts import Facts
     from ..supervise.server import ManagedServer
 
 SCHEMA_ID = "https://events.jupyter.org/jupyter_server_proxy/server_state/v1"
@@ -90,7 +89,8 @@ def _describe(name: str, old: State, new: State, facts: Facts, started: float) -
     known: dict[str, Any] = {"pid": facts.pid}
     if new is State.FAILED and facts.failure is not None:
         known["reason"] = facts.failure.message
-        known["exit_code"] = facts.failure.exit_code
+        code = facts.failure.exit_code
+        known["exit_code"] = code if code is not None and code >= 0 else None
     if new is State.READY:
         known["start_seconds"] = facts.start_seconds
     ended = facts.last_exit

@@ -19,7 +19,7 @@ from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from ..supervise.server import State
+from ..supervise.facts import State
 from .traffic import Histogram, Traffic
 
 if TYPE_CHECKING:
@@ -82,10 +82,12 @@ class MetricsCollector:
             labels=["server", "state"],
         )
         starts = CounterMetricFamily(
-            f"{PREFIX}server_starts", "Starts of the server, whether or not it became ready.", labels=labels
+            f"{PREFIX}server_starts", "Times that the process of the server was started.", labels=labels
         )
         restarts = CounterMetricFamily(
-            f"{PREFIX}server_restarts", "Starts of the server after it had been ready before.", labels=labels
+            f"{PREFIX}server_restarts",
+            "Those starts that followed an unexpected end, or were asked for as restarts.",
+            labels=labels,
         )
         failures = CounterMetricFamily(
             f"{PREFIX}server_start_failures", "Starts after which the server did not become ready.", labels=labels

@@ -11,7 +11,7 @@ import pytest
 from jupyter_events import EventLogger
 from jupyter_server.serverapp import JUPYTER_SERVER_EVENTS_URI
 
-from jupyter_server_proxy.supervise.server import State
+from jupyter_server_proxy.supervise.facts import Exit, Facts, Failure, State
 from jupyter_server_proxy.web.events import SCHEMA_ID, EventReporter
 
 LOG = logging.getLogger("test_events")
@@ -40,14 +40,10 @@ def event_logger(recorder: Recorder) -> EventLogger:
 
 
 def managed(**changes: Any) -> Any:
-    """A server; ``facts`` can be changed afterwards."""
-    facts = SimpleNamespace(since=1000.0, pid=None, start_seconds=None, failure=None, last_exit=None)
-    vars(facts).update(changes)
+    values: dict[str, Any] = dict.fromkeys(Facts.__dataclass_fields__)
+    values.update({"state": State.READY, "since": 1000.0, **changes})
+    facts = Facts(**values)
     return SimpleNamespace(spec=SimpleNamespace(name="lab"), facts=lambda: facts)
-
-
-def ended(code: int | None, time: float, signal: str | None = None) -> Any:
-    return SimpleNamespace(code=code, signal=signal, time=time)
 
 
 def test_the_schema_belongs_to_jupyters_events(event_logger: EventLogger) -> None:
@@ -69,18 +65,28 @@ def test_a_start_is_told(event_logger: EventLogger, recorder: Recorder) -> None:
 
 
 def test_a_failure_is_told_with_its_reason_and_without_output(event_logger: EventLogger, recorder: Recorder) -> None:
-    failure = SimpleNamespace(message="It ended.", exit_code=3, output=("secret",), retry_after=1.0, time=1001.0)
+    failure = Failure("It ended.", exit_code=3, time=1001.0, output=("secret",), command="also secret")
     EventReporter(event_logger, LOG).report(managed(failure=failure, start_seconds=9.0), State.STARTING, State.FAILED)
     assert recorder.events == [
         {"server": "lab", "state": "failed", "previous": "starting", "reason": "It ended.", "exit_code": 3}
     ]
 
 
+def test_a_signal_is_no_exit_code(event_logger: EventLogger, recorder: Recorder) -> None:
+    failure = Failure("It ended.", exit_code=-9, time=1001.0)
+    EventReporter(event_logger, LOG).report(
+        managed(failure=failure, last_exit=Exit(None, "SIGKILL", 1001.0)), State.STARTING, State.FAILED
+    )
+    assert recorder.events == [
+        {"server": "lab", "state": "failed", "previous": "starting", "reason": "It ended.", "signal": "SIGKILL"}
+    ]
+
+
 def test_how_a_process_ended_is_told(event_logger: EventLogger, recorder: Recorder) -> None:
     reporter = EventReporter(event_logger, LOG)
     reporter.report(managed(), State.STOPPED, State.STARTING)
-    reporter.report(managed(last_exit=ended(None, 1005.0, "SIGKILL")), State.READY, State.STOPPING)
-    reporter.report(managed(last_exit=ended(0, 1006.0)), State.STOPPING, State.STOPPED)
+    reporter.report(managed(last_exit=Exit(None, "SIGKILL", 1005.0)), State.READY, State.STOPPING)
+    reporter.report(managed(last_exit=Exit(0, None, 1006.0)), State.STOPPING, State.STOPPED)
     assert recorder.events[1:] == [
         {"server": "lab", "state": "stopping", "previous": "ready", "signal": "SIGKILL"},
         {"server": "lab", "state": "stopped", "previous": "stopping", "exit_code": 0},
@@ -89,7 +95,7 @@ def test_how_a_process_ended_is_told(event_logger: EventLogger, recorder: Record
 
 def test_how_an_earlier_process_ended_is_not_told_again(event_logger: EventLogger, recorder: Recorder) -> None:
     reporter = EventReporter(event_logger, LOG)
-    before = ended(3, 999.0)
+    before = Exit(3, None, 999.0)
     reporter.report(managed(last_exit=before), State.STOPPED, State.STARTING)
     reporter.report(managed(last_exit=before), State.STARTING, State.READY)
     reporter.report(managed(last_exit=before), State.READY, State.STOPPING)

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jupyter_server_proxy.supervise.server import State
+from jupyter_server_proxy.supervise.facts import State
 from jupyter_server_proxy.web.metrics import MetricsCollector, register, unregister
 from jupyter_server_proxy.web.traffic import Traffic
 
