@@ -5,7 +5,6 @@ Each configured server has one ``Traffic``; everything below ``/proxy/`` shares 
 ::
 
     traffic.began(upgrade)
-    traffic.used(time.time())
     traffic.received += len(chunk)  # of the request's body; all bytes from the client once it is upgraded
     traffic.sent += len(chunk)
     traffic.ended(status, seconds, upgrade)  # in a finally clause, with the same ``upgrade``
@@ -62,7 +61,6 @@ class Traffic:
         errors: answers with a status of 500 or more, whether the application or the proxy gave them.
         received: bytes from clients.
         sent: bytes to clients.
-        last_used: when it was last used, in seconds since the epoch; 0 if never.
         by_status: answers by their status; 499 counts clients that left before theirs was complete.
         latency: seconds from the head of a request to the end of its answer; how long an upgraded connection was
             open is no latency, and not among them.
@@ -71,7 +69,6 @@ class Traffic:
     __slots__ = (
         "by_status",
         "errors",
-        "last_used",
         "latency",
         "open",
         "received",
@@ -87,7 +84,6 @@ class Traffic:
         self.errors = 0
         self.received = 0
         self.sent = 0
-        self.last_used = 0.0
         self.by_status: dict[int, int] = {}
         self.latency = Histogram(LATENCY_BOUNDS)
 
@@ -120,11 +116,3 @@ class Traffic:
             self.errors += 1
         if status != 101:
             self.latency.add(seconds)
-
-    def used(self, now: float) -> None:
-        """Somebody uses the server.
-
-        Args:
-            now: seconds since the epoch.
-        """
-        self.last_used = now

@@ -9,16 +9,15 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jupyter_server_proxy.supervise.facts import State
+from jupyter_server_proxy.supervise.facts import Exit, Facts, State
 from jupyter_server_proxy.web.metrics import MetricsCollector, register, unregister
 from jupyter_server_proxy.web.traffic import Traffic
 
 
 def managed(name: str, state: State = State.READY, **facts: Any) -> Any:
-    values = {"starts": 0, "restarts": 0, "start_seconds": None, **facts}
-    return SimpleNamespace(
-        spec=SimpleNamespace(name=name), state=state, facts=lambda: SimpleNamespace(state=state, **values)
-    )
+    values: dict[str, Any] = dict.fromkeys(Facts.__dataclass_fields__)
+    values.update({"state": state, "starts": 0, "restarts": 0, **facts})
+    return SimpleNamespace(spec=SimpleNamespace(name=name), state=state, facts=lambda: Facts(**values))
 
 
 @pytest.fixture
@@ -73,9 +72,6 @@ def test_what_is_open_and_what_went_through(registry: CollectorRegistry) -> None
     assert value(registry, "websockets_open", server="lab") == 2
     assert value(registry, "received_bytes_total", server="lab") == 10
     assert value(registry, "sent_bytes_total", server="lab") == 20
-    assert value(registry, "last_used_timestamp_seconds", server="lab") is None
-    traffic.used(1000.0)
-    assert value(registry, "last_used_timestamp_seconds", server="lab") == 1000
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -89,7 +85,8 @@ def test_starts_are_as_the_server_tells(registry: CollectorRegistry) -> None:
     register(MetricsCollector([managed("lab", starts=3, restarts=1)], {}), registry)
     assert value(registry, "server_starts_total", server="lab") == 3
     assert value(registry, "server_restarts_total", server="lab") == 1
-    assert value(registry, "server_start_failures_total", server="lab") == 0
+    assert value(registry, "server_failures_total", server="lab", kind="start") == 0
+    assert value(registry, "server_failures_total", server="lab", kind="crash") == 0
     assert value(registry, "server_start_duration_seconds_count", server="lab") == 0
 
 
@@ -103,11 +100,36 @@ def test_durations_and_failures_of_starts_are_counted_as_they_happen(registry: C
     collector.observe(server, State.FAILED, State.STARTING)
     collector.observe(server, State.STARTING, State.READY)
     collector.observe(server, State.READY, State.READY)
-    assert value(registry, "server_start_failures_total", server="lab") == 1
+    assert value(registry, "server_failures_total", server="lab", kind="start") == 1
     assert value(registry, "server_start_duration_seconds_count", server="lab") == 1
     assert value(registry, "server_start_duration_seconds_bucket", server="lab", le="0.25") == 0
     assert value(registry, "server_start_duration_seconds_bucket", server="lab", le="0.5") == 1
-    assert value(registry, "server_start_failures_total", server="other") == 0
+    assert value(registry, "server_failures_total", server="other", kind="start") == 0
+
+
+@pytest.mark.parametrize(
+    ("ended", "crashes"),
+    [
+        (Exit(1, None, 1005.0), 1),
+        (Exit(None, "SIGKILL", 1005.0), 1),
+        (Exit(0, None, 1005.0), 0),  # it has daemonized, or has done its work
+        (Exit(1, None, 999.0), 0),  # an earlier process: this one is being stopped
+        (None, 0),
+    ],
+)
+def test_an_end_that_nobody_asked_for_is_a_crash(registry: CollectorRegistry, ended: Exit | None, crashes: int) -> None:
+    server = managed("lab", started=1000.0, last_exit=ended)
+    collector = MetricsCollector([server], {})
+    register(collector, registry)
+    collector.observe(server, State.READY, State.STOPPING)
+    collector.observe(server, State.STOPPING, State.STOPPED)
+    assert value(registry, "server_failures_total", server="lab", kind="crash") == crashes
+
+
+def test_the_last_use_is_known_once_there_was_one(registry: CollectorRegistry) -> None:
+    register(MetricsCollector([managed("lab", last_used=1000.5), managed("other")], {}), registry)
+    assert value(registry, "server_last_used_timestamp_seconds", server="lab") == 1000.5
+    assert value(registry, "server_last_used_timestamp_seconds", server="other") is None
 
 
 def test_a_server_that_was_not_started_by_us_has_no_duration(registry: CollectorRegistry) -> None:

@@ -12,7 +12,7 @@ from jupyter_server_proxy.web.traffic import LATENCY_BOUNDS, Histogram, Traffic
 def test_a_new_one_has_seen_nothing() -> None:
     traffic = Traffic()
     assert (traffic.open, traffic.websockets_open, traffic.requests, traffic.errors) == (0, 0, 0, 0)
-    assert (traffic.received, traffic.sent, traffic.last_used, traffic.by_status) == (0, 0, 0.0, {})
+    assert (traffic.received, traffic.sent, traffic.by_status) == (0, 0, {})
     assert traffic.latency.cumulative()[-1] == (math.inf, 0)
 
 
@@ -50,13 +50,6 @@ def test_errors_are_answers_from_500_up(status: int, errors: int) -> None:
     traffic.began()
     traffic.ended(status, 0.0)
     assert traffic.errors == errors
-
-
-def test_the_last_use_is_the_time_that_was_told() -> None:
-    traffic = Traffic()
-    traffic.used(1000.5)
-    traffic.used(1001.0)
-    assert traffic.last_used == 1001.0
 
 
 def test_bytes_are_added_by_the_caller() -> None:
