@@ -84,10 +84,10 @@ def trace_ancestors(pid: int, links_of: Callable[[int], Links | None]) -> tuple[
     """The processes that a process descends from, nearest first, beginning with itself.
 
     A process whose parent has ended is adopted by another one, mostly by number 1. It keeps its group and its session,
-    though, and a session is inherited until somebody begins a new one. So a process that does not lead its session,
-    and whose parent belongs to another, has been adopted: the leaders of its group and session are nearer than the
-    parent. They are told even if they have ended, as somebody may still know the number; it is not used again as long
-    as the group or the session lives.
+    though, and a session is inherited until somebody begins a new one. So a process whose parent belongs to another
+    session leads its own, or has been adopted: then the leaders of its group and session are nearer than the parent.
+    They are told even if they have ended, as somebody may still know the number; it is not used again as long as the
+    group or the session lives.
 
     Args:
         pid: where to begin.
@@ -104,7 +104,7 @@ def trace_ancestors(pid: int, links_of: Callable[[int], Links | None]) -> tuple[
         if links is None:
             continue
         parent = links_of(links.parent)
-        if links.session not in (0, current) and (parent is None or parent.session != links.session):
+        if parent is None or parent.session != links.session:
             waiting[:0] = [links.group, links.session, links.parent]
         else:
             waiting.insert(0, links.parent)
@@ -138,7 +138,7 @@ def parse_listeners(table: str) -> Iterator[tuple[str, int, str]]:
         if f" {_LISTEN} " not in line:  # thousands of connections may stand here: this is faster than to split
             continue
         columns = line.split(None, 10)
-        if len(columns) < 10 or columns[3] != _LISTEN:
+        if len(columns) < 10:
             continue
         digits, _, port = columns[1].partition(":")
         address = _decode_address(digits)

@@ -128,6 +128,10 @@ def test_an_ancestor_may_have_been_adopted() -> None:
     assert ancestors(60, {**KERNEL, 50: Links(1, 50, 20), 60: Links(50, 50, 20)}) == (60, 50, 20, 10, 1)
 
 
+def test_a_parent_that_cannot_be_seen() -> None:
+    assert ancestors(50, {**KERNEL, 50: Links(99, 30, 20)}) == (50, 30, 20, 10, 1, 99)
+
+
 def test_a_session_from_outside_of_the_container_is_no_process() -> None:
     assert ancestors(50, {50: Links(0, 0, 0)}) == (50,)
 
@@ -216,12 +220,18 @@ def bound(port: int, address: str, *holders: int) -> BoundSocket:
 
 def test_one_entry_for_each_port_and_process(pretend: Any) -> None:
     pretend(
-        [bound(9000, "127.0.0.1", 5), bound(8000, "::1", 5), bound(8000, "127.0.0.1", 5), bound(8000, "::", 6)],
+        [
+            bound(9000, "127.0.0.1", 5),
+            bound(8000, "::1", 5),
+            bound(8000, "127.0.0.1", 5),
+            bound(8000, "0.0.0.0", 5),
+            bound(8000, "::", 6),
+        ],
         {5: {"words": ["serve", "--port=8000"]}, 6: {"parent": 5}},
     )
     found = listening_ports()
     assert [(entry.port, entry.pid, entry.addresses) for entry in found] == [
-        (8000, 5, ("127.0.0.1", "::1")),
+        (8000, 5, ("0.0.0.0", "127.0.0.1", "::1")),
         (8000, 6, ("::",)),
         (9000, 5, ("127.0.0.1",)),
     ]
