@@ -13,6 +13,7 @@
      │    ├── UpstreamProtocolError 502 the response breaks HTTP
      │    └── UpstreamTimeout      504  no answer in time
      ├── ServerUnavailable         503  a configured server does not run
+     │    ├── StillStarting        503  it was started, and is not ready yet: for people, who get a page meanwhile
      │    └── StartFailed          503  it was started, and failed: reason, exit code, output
      └── ServerMisconfigured       500  its configuration cannot be used for this request
     ConfigurationError             one server's configuration is wrong (a ValueError)
@@ -104,6 +105,10 @@ class ServerUnavailable(ProxyError):
     """A configured server is not running and cannot be started now."""
 
     status = 503
+
+
+class StillStarting(ServerUnavailable):
+    """A configured server is starting, and somebody at a browser shall not wait for it without seeing anything."""
 
 
 class StartFailed(ServerUnavailable):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import atexit
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 from traitlets import TraitError
@@ -13,6 +16,7 @@ from traitlets import TraitError
 from .config import ServerProcess, ServerProxy
 from .discovery import read_servers
 from .rules.policy import parse_hosts, parse_ports
+from .supervise.history import StartTimes
 from .supervise.reaper import Reaper
 from .supervise.server import ManagedServer
 from .supervise.supervisor import Supervisor
@@ -22,8 +26,12 @@ from .upstream.pool import Pool
 from .upstream.probe import ask_http
 from .web.api import IconHandler, ServersInfoHandler
 from .web.destinations import Destination, Handling, ServerDestination
+from .web.events import EventReporter
+from .web.metrics import MetricsCollector, register, unregister
+from .web.rest import ROUTES, Api
 from .web.routes import RouteTable
 from .web.runtime import AddressPolicy, Limits, Runtime
+from .web.traffic import Traffic
 
 
 class ServerProxyExtension(ExtensionApp):
@@ -62,28 +70,46 @@ def load(serverapp: Any) -> Runtime:
     processes = read_servers(config, serverapp.log)
     runtime = _make_runtime(serverapp, config)
     destinations: dict[str, tuple[Destination, bool]] = {}
+    traffic = {"": Traffic()}
     handling = Handling(
         rewrite_response=_as_functions(config.non_service_rewrite_response),
         forward_credentials=config.forward_credentials,
         refuse_cross_site=config.refuse_cross_site,
         response_timeout=config.response_timeout,
     )
-    withheld = frozenset(config.withheld_environment)
+    history = StartTimes(Path(jupyter_data_dir()) / "jupyter-server-proxy" / "start-times.json", serverapp.log)
     for process in processes:
-        destinations[process.name] = _make_destination(process, runtime, handling, withheld)
+        server = _make_server(process, runtime, config, history)
+        runtime.supervisor.add(server)
+        destination = ServerDestination(server, handling)
+        destinations[process.name] = destination, server.spec.absolute_url
+        traffic[process.name] = destination.traffic
     icons = {p.name: p.launcher_entry.icon_path for p in processes if p.launcher_entry.icon_path}
     base_url = runtime.base_url
+    api = Api(runtime, traffic)
     serverapp.web_app.add_handlers(
         ".*",
         [
             (url_path_join(base_url, "server-proxy/servers-info"), ServersInfoHandler, {"server_processes": processes}),
             (url_path_join(base_url, "server-proxy/icon/(.*)"), IconHandler, {"icons": icons}),
-            (".*", RouteTable(runtime, destinations, handling)),
+            *((url_path_join(base_url, "server-proxy/api", path), handler, {"api": api}) for path, handler in ROUTES),
+            (".*", RouteTable(runtime, destinations, handling, traffic[""])),
         ],
     )
+    _make_observable(serverapp, runtime, traffic)
+    serverapp.io_loop.add_callback(runtime.supervisor.autostart)
     atexit.register(runtime.supervisor.kill_all_now)
     serverapp.log.debug("jupyter-server-proxy knows these servers: %s", ", ".join(destinations) or "none")
     return runtime
+
+
+def _make_observable(serverapp: Any, runtime: Runtime, traffic: Mapping[str, Traffic]) -> None:
+    """Prometheus metrics and Jupyter events."""
+    collector = MetricsCollector(runtime.supervisor, traffic)
+    register(collector)
+    runtime.on_close.append(lambda: unregister(collector))
+    runtime.supervisor.watch(collector.observe)
+    runtime.supervisor.watch(EventReporter(getattr(serverapp, "event_logger", None), serverapp.log).report)
 
 
 def _make_runtime(serverapp: Any, config: ServerProxy) -> Runtime:
@@ -112,21 +138,19 @@ def _make_policy(config: ServerProxy) -> AddressPolicy:
     )
 
 
-def _make_destination(
-    process: ServerProcess, runtime: Runtime, defaults: Handling, withheld: frozenset[str]
-) -> tuple[Destination, bool]:
-    spec = process.spec()
-    server = ManagedServer(
-        spec,
+def _make_server(process: ServerProcess, runtime: Runtime, config: ServerProxy, history: StartTimes) -> ManagedServer:
+    return ManagedServer(
+        process.spec(),
         base_url=runtime.base_url,
         http_probe=ask_http,
         reaper=runtime.supervisor.reaper,
         log=runtime.log,
+        history=history,
         on_down=runtime.pool.drop,
-        withheld=withheld,
+        withheld=frozenset(config.withheld_environment),
+        start_timeout=config.start_timeout,
+        idle_timeout=config.idle_timeout,
     )
-    runtime.supervisor.add(server)
-    return ServerDestination(server, defaults), spec.absolute_url
 
 
 def _as_functions(value: Any) -> tuple[Any, ...]:

@@ -18,6 +18,10 @@ from typing import cast
 HALF_CLOSED_TIMEOUT = 60.0
 
 
+#: Is told of bytes that came in: whether from the client, and which.
+OnData = Callable[[bool, bytes], None]
+
+
 def reset(transport: asyncio.Transport) -> None:
     """Close at once, and so that the peer sees it is not an orderly end: ``abort`` by itself sends a FIN."""
     sock = transport.get_extra_info("socket")
@@ -59,7 +63,7 @@ class End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in: give them to the other end."""
-        self.duplex.note_progress(self)
+        self.duplex.note_progress(self, data)
         self.peer.deliver(data)
 
     def deliver(self, data: bytes) -> None:
@@ -113,13 +117,13 @@ class Duplex:
     """The pair; ``run`` lasts until both ends are closed.
 
     Args:
-        on_client_data: called when bytes come from the client; must be quick.
+        on_data: called with what comes in, and whether it comes from the client; must be quick.
     """
 
-    def __init__(self, on_client_data: Callable[[], None] | None = None) -> None:
+    def __init__(self, on_data: OnData | None = None) -> None:
         self.client: End = End(self)
         self.server: End = End(self)
-        self._on_client_data = on_client_data
+        self._on_data = on_data
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._last_progress = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -140,12 +144,12 @@ class Duplex:
                 if not end.lost:
                     reset(end.transport)
 
-    def note_progress(self, end: End) -> None:
+    def note_progress(self, end: End, data: bytes) -> None:
         """Called by an end that received bytes."""
         if self._watch is not None:
             self._last_progress = asyncio.get_running_loop().time()
-        if end is self.client and self._on_client_data is not None:
-            self._on_client_data()
+        if self._on_data is not None:
+            self._on_data(end is self.client, data)
 
     def direction_ended(self) -> None:
         """Called by an end that received end of file."""

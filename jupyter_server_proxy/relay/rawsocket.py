@@ -7,7 +7,6 @@ messages. Message boundaries carry no meaning.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from tornado.iostream import IOStream
 
@@ -23,7 +22,7 @@ from ..rules.websocket import (
 from ..upstream.address import Address
 from ..upstream.dial import dial
 from .client import adopt
-from .duplex import Duplex, End
+from .duplex import Duplex, End, OnData
 
 #: Seconds that a client gets to answer our close frame before its connection is closed all the same.
 CLOSE_TIMEOUT = 10.0
@@ -42,7 +41,7 @@ class MessageEnd(End):
         """Called by the event loop."""
         if self.ended:
             return
-        self.duplex.note_progress(self)
+        self.duplex.note_progress(self, data)
         try:
             events = self._decoder.feed(data)
         except WebSocketError as error:
@@ -124,11 +123,11 @@ class Bridge:
     """One conversation: ``connect`` to the server first, then ``run`` with a client that was accepted.
 
     Args:
-        on_client_data: called when bytes come from the client; must be quick.
+        on_data: see ``Duplex``; what comes from the client are the bytes of frames.
     """
 
-    def __init__(self, on_client_data: Callable[[], None] | None = None) -> None:
-        self._duplex = Duplex(on_client_data)
+    def __init__(self, on_data: OnData | None = None) -> None:
+        self._duplex = Duplex(on_data)
         self._client = MessageEnd(self._duplex)
         self._server = SocketEnd(self._duplex)
         self._duplex.join(self._client, self._server)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tornado.iostream import IOStream
 
 from ..upstream.connection import UpstreamConnection
 from .client import adopt
-from .duplex import Duplex, End
+from .duplex import Duplex, End, OnData
 
 
-async def tunnel(
-    stream: IOStream, upstream: UpstreamConnection, head: bytes, on_client_data: Callable[[], None] | None = None
-) -> None:
+async def tunnel(stream: IOStream, upstream: UpstreamConnection, head: bytes, on_data: OnData | None = None) -> None:
     """Relay until both sides have closed; cancelling it resets both.
 
     Args:
         stream: the client, detached from its HTTP connection.
         upstream: a connection whose response was 101.
         head: the 101 as the client is to see it.
-        on_client_data: called when bytes come from the client; must be quick.
+        on_data: see ``Duplex``.
     """
-    duplex = Duplex(on_client_data)
+    duplex = Duplex(on_data)
     client, server = End(duplex), End(duplex)
     duplex.join(client, server)
     # The origin server's socket is paused since its 101; it is joined first so that early bytes have somewhere to go.

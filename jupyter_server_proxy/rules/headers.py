@@ -175,6 +175,18 @@ def is_navigation(method: str, get: Callable[[str], str | None]) -> bool:
     return "text/html" in (get("Accept") or "")
 
 
+def is_background(method: str, get: Callable[[str], str | None]) -> bool:
+    """Whether a page that is open in a browser has caused a request, and not a person or a program.
+
+    Fetch metadata tells; without it (browsers send it to https: and localhost only), an Origin or a Referer does.
+    """
+    if is_navigation(method, get):
+        return False
+    if get("Sec-Fetch-Mode") is not None:
+        return True
+    return get("Origin") is not None or get("Referer") is not None
+
+
 def serialize_head(start_line: str, fields: Iterable[tuple[str, str]]) -> bytes:
     """A message head as bytes (RFC 9112 2.1).
 

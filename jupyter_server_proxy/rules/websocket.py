@@ -165,3 +165,55 @@ class FrameDecoder:
         self._mask, self._remaining, self._offset = mask, length, 0
         del buffer[:start]
         return True
+
+
+class FrameWalker:
+    """Walks over the headers of frames, in either direction and in any segmentation; payloads are not looked at.
+
+    For connections whose bytes are passed on as they are: it tells messages from pings, and takes no part.
+    """
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._header = b""
+        self._in_data = False
+
+    def feed(self, data: bytes) -> bool:
+        """Whether any of these bytes belong to a frame that carries data: text, binary, or a continuation."""
+        size = len(data)
+        if size < self._left:
+            self._left -= size
+            return self._in_data
+        position, found = self._left, self._left > 0 and self._in_data
+        if self._header:
+            data, self._header = self._header + data, b""
+            size = len(data)
+        while position < size:
+            if (start := _payload_start(data, position, size)) is None:
+                self._header = data[position:]
+                position = size
+                break
+            self._in_data = data[position] & 0x0F < Opcode.CLOSE
+            found = found or self._in_data
+            position = start + _payload_length(data, position)
+        self._left = position - size
+        return found
+
+
+def _payload_start(data: bytes, position: int, size: int) -> int | None:
+    """Where the payload of the frame at ``position`` begins (RFC 6455 5.2); None while its header is not complete."""
+    if size - position < 2:
+        return None
+    second = data[position + 1]
+    length = second & 0x7F
+    start = position + 2 + (4 if second & 0x80 else 0)
+    if length > 125:
+        start += 2 if length == 126 else 8
+    return start if start <= size else None
+
+
+def _payload_length(data: bytes, position: int) -> int:
+    length = data[position + 1] & 0x7F
+    if length < 126:
+        return length
+    return int.from_bytes(data[position + 2 : position + (4 if length == 126 else 10)], "big")

@@ -67,6 +67,29 @@ class Exit:
 
 
 @dataclass(frozen=True)
+class FailedRequest:
+    """A request that a server answered with a status of 500 or more.
+
+    Args:
+        request_id: as the server got it in X-Request-ID, and the client in the response.
+        time: of the end of the response.
+        method: of the request.
+        path: of the request as the client sent it, without the query.
+        status: of the response.
+        first_line: number of the first line of output that may belong to it.
+        end_line: number of the first line that came after it.
+    """
+
+    request_id: str
+    time: float
+    method: str
+    path: str
+    status: int
+    first_line: int
+    end_line: int
+
+
+@dataclass(frozen=True)
 class Facts:
     """One server at one moment.
 

@@ -17,6 +17,7 @@ import asyncio
 import enum
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ from ..errors import ProxyError, ServerUnavailable, StartFailed
 from ..rules.spec import ServerSpec
 from ..upstream.address import Address
 from .endpoint import Endpoint
-from .facts import Exit, Facts, Stage, State
+from .facts import Exit, Facts, FailedRequest, Stage, State
 from .failures import describe_exit
 from .history import StartTimes
 from .launch import OUTPUT_LINES, Launch
@@ -42,6 +43,10 @@ LOOK_PAUSE = 1.0
 
 #: Seconds after which the duration of a start is written down: those who wait for the server come first.
 RECORD_PAUSE = 0.1
+
+
+#: Requests that failed, and are remembered.
+FAILED_REQUESTS = 100
 
 
 class Hold(enum.Enum):
@@ -70,6 +75,8 @@ class ManagedServer:
     Attributes:
         usage: is told of by those who pass requests on.
         logs: its output.
+        failed_requests: the latest ones.
+        idle_timeout: seconds without use after which it is stopped; 0 for never.
         on_change: called after each change of the state with the server, the old state and the new one; with the same
             one twice when a start has come to another stage.
     """
@@ -93,11 +100,12 @@ class ManagedServer:
         self.on_change: Callable[[ManagedServer, State, State], None] | None = None
         self._log_file = LogFile(spec.name, spec.lifecycle.log_file, log)
         self.logs = LogTail(self._on_line)
+        self.failed_requests: deque[FailedRequest] = deque(maxlen=FAILED_REQUESTS)
         self._base_url = base_url
         self._log = log
         self._history = history or StartTimes(None, log)
         self._on_down = on_down
-        self._idle_timeout = idle_timeout if spec.lifecycle.idle_timeout is None else spec.lifecycle.idle_timeout
+        self.idle_timeout = idle_timeout if spec.lifecycle.idle_timeout is None else spec.lifecycle.idle_timeout
         self._endpoint = Endpoint(spec)
         self._readiness = Readiness(
             spec, self._endpoint, http_probe, lambda: self.arguments, lambda: self._reach(Stage.PORT)
@@ -374,8 +382,8 @@ class ManagedServer:
             self._start_seconds = self._ready_since - begun
             loop.call_later(RECORD_PAUSE, self._history.record, self.spec.name, self._start_seconds)
             launch.process.exited.add_done_callback(self._on_exit)
-            if self._idle_timeout:
-                self._timer = loop.call_later(self._idle_timeout, self._look_whether_idle)
+            if self.idle_timeout:
+                self._timer = loop.call_later(self.idle_timeout, self._look_whether_idle)
         self._enter(State.READY)
 
     def _on_exit(self, exited: asyncio.Future[int]) -> None:
@@ -449,7 +457,7 @@ class ManagedServer:
 
     def _look_whether_idle(self) -> None:
         if self._state is State.READY and not self._stop_if_idle():
-            left = max(0.05, self._idle_timeout - self.usage.idle_seconds())
+            left = max(0.05, self.idle_timeout - self.usage.idle_seconds())
             self._timer = asyncio.get_running_loop().call_later(left, self._look_whether_idle)
 
     def _idle_or(self, then: Callable[[], None], pause: float) -> None:
@@ -459,9 +467,9 @@ class ManagedServer:
             self._timer = asyncio.get_running_loop().call_later(pause, then)
 
     def _stop_if_idle(self) -> bool:
-        if not self._idle_timeout or self.usage.idle_seconds() < self._idle_timeout:
+        if not self.idle_timeout or self.usage.idle_seconds() < self.idle_timeout:
             return False
-        self._log.info("Server '%s' was not used for %g s and is stopped", self.spec.name, self._idle_timeout)
+        self._log.info("Server '%s' was not used for %g s and is stopped", self.spec.name, self.idle_timeout)
         self._begin_stop()
         return True
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from ..errors import ProxyError, ServerMisconfigured
 from ..rules.spec import AskingCallable, ServerSpec
 from ..rules.template import realize
+from ..supervise.facts import FailedRequest
+from ..supervise.usage import Usage
 from ..upstream.address import Address, TcpAddress, loopback
+from .traffic import Traffic
 
 if TYPE_CHECKING:
     from ..supervise.server import ManagedServer
@@ -48,12 +51,16 @@ class Destination(Protocol):
         named_by_url: the URL says where it is, and not the configuration; the policy for addresses applies.
         host: the host that the URL names, if it names one.
         port: as ``rewrite_response`` functions may ask for it; 0 with a unix socket.
+        traffic: counts what goes there.
+        usage: is told of what keeps it from being idle; None where nobody stops it.
     """
 
     name: str
     handling: Handling
     named_by_url: bool
     host: str | None
+    traffic: Traffic
+    usage: Usage | None
 
     @property
     def port(self) -> int: ...
@@ -62,8 +69,11 @@ class Destination(Protocol):
     def address(self) -> Address | None:
         """Where it listens, if that is known without waiting."""
 
-    async def locate(self) -> Address:
+    async def locate(self, *, background: bool = False) -> Address:
         """Make sure that it runs, and tell where.
+
+        Args:
+            background: a page that is open asks, not a person; see ``ManagedServer.ensure_ready``.
 
         Raises:
             ProxyError: it does not.
@@ -77,6 +87,12 @@ class Destination(Protocol):
 
     async def has_ended(self) -> bool:
         """Whether it has ended, or is about to: asked when it closed a connection without an answer."""
+
+    def log_position(self) -> int:
+        """The number of the next line of its output."""
+
+    def report_failed_request(self, failed: FailedRequest) -> None:
+        """It has answered with a status of 500 or more."""
 
 
 class ServerDestination:
@@ -93,6 +109,8 @@ class ServerDestination:
     def __init__(self, server: ManagedServer, defaults: Handling) -> None:
         self.name = server.spec.name
         self.handling = handling_of(server.spec, defaults)
+        self.traffic = Traffic()
+        self.usage: Usage | None = server.usage
         self._server = server
 
     @property
@@ -105,9 +123,9 @@ class ServerDestination:
         """See ``Destination``."""
         return self._server.address
 
-    async def locate(self) -> Address:
+    async def locate(self, *, background: bool = False) -> Address:
         """See ``Destination``."""
-        return await self._server.ensure_ready()
+        return await self._server.ensure_ready(background=background)
 
     def headers_override(self) -> Mapping[str, str]:
         """See ``Destination``.
@@ -135,6 +153,14 @@ class ServerDestination:
         """See ``Destination``."""
         return await self._server.has_ended(_DYING)
 
+    def log_position(self) -> int:
+        """See ``Destination``."""
+        return self._server.logs.next_number
+
+    def report_failed_request(self, failed: FailedRequest) -> None:
+        """See ``Destination``."""
+        self._server.failed_requests.append(failed)
+
 
 class AddressDestination:
     """``/proxy/<port>`` or ``/proxy/<host>:<port>``: somebody else started what listens there.
@@ -143,13 +169,16 @@ class AddressDestination:
         host: validated name or IP literal, or None for this machine.
         port: 1-65535.
         handling: the same for all such routes.
+        traffic: counts for all such routes.
     """
 
     named_by_url = True
+    usage: Usage | None = None
 
-    def __init__(self, host: str | None, port: int, handling: Handling) -> None:
+    def __init__(self, host: str | None, port: int, handling: Handling, traffic: Traffic) -> None:
         self.host = host
         self.handling = handling
+        self.traffic = traffic
         self._address = loopback(port) if host is None else TcpAddress((host,), port)
         self.name = str(self._address)
 
@@ -163,7 +192,7 @@ class AddressDestination:
         """See ``Destination``."""
         return self._address
 
-    async def locate(self) -> Address:
+    async def locate(self, *, background: bool = False) -> Address:
         """See ``Destination``."""
         return self._address
 
@@ -178,12 +207,19 @@ class AddressDestination:
         """Not that we could know."""
         return False
 
+    def log_position(self) -> int:
+        """We do not have its output."""
+        return 0
+
+    def report_failed_request(self, failed: FailedRequest) -> None:
+        """See ``Destination``."""
+
 
 class Nowhere(AddressDestination):
     """The URL has the form of a route of ours, but names something that cannot exist."""
 
-    def __init__(self, error: ProxyError, handling: Handling) -> None:
-        super().__init__(None, 1, handling)
+    def __init__(self, error: ProxyError, handling: Handling, traffic: Traffic) -> None:
+        super().__init__(None, 1, handling, traffic)
         self.named_by_url = False  # there is nothing to allow
         self.name = "nowhere"
         self._error = error
@@ -192,7 +228,7 @@ class Nowhere(AddressDestination):
     def address(self) -> None:  # type: ignore[override]
         """There is none."""
 
-    async def locate(self) -> Address:
+    async def locate(self, *, background: bool = False) -> Address:
         """Always raises."""
         raise self._error
 

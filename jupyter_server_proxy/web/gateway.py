@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -22,6 +23,7 @@ from ..errors import (
     ProxyError,
     RequestRefused,
     RequestTimeout,
+    StillStarting,
     UpgradeRequired,
     UpstreamClosed,
     UpstreamError,
@@ -32,15 +34,17 @@ from ..relay.rawsocket import Bridge
 from ..relay.upgrade import tunnel
 from ..rules.credentials import Credentials
 from ..rules.framing import check_request
-from ..rules.headers import requested_upgrade, serialize_head
+from ..rules.headers import is_background, is_navigation, requested_upgrade, serialize_head
 from ..rules.rewrite import OriginalResponse, rewrite
+from ..supervise.facts import FailedRequest
 from ..upstream.address import Address
 from ..upstream.connection import ResponseHead, UpstreamConnection
 from .accesslog import AccessRecord
 from .authorize import Pass, Refusal, authorize
 from .destinations import Route
+from .explanation import explain
+from .meter import Meter, request_id
 from .outgoing import OutgoingRequest, websocket_answer
-from .pages import render_error
 from .refusal import refuse
 from .response import ClientResponse
 from .runtime import Runtime
@@ -65,15 +69,17 @@ class Gateway(HTTPMessageDelegate):
         self._runtime = runtime
         self._request = request
         self._route = route
-        self._client = ClientResponse(request.connection, linger=runtime.limits.linger)
+        self._upgrade = requested_upgrade(request.method or "", request.version, request.headers.get)
+        self._meter = Meter(runtime, request, route.destination, self._upgrade)
+        self._client = ClientResponse(request.connection, linger=runtime.limits.linger, on_sent=self._meter.sent)
         self._refusal: HTTPMessageDelegate | None = None
         self._journey: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
         self._credentials = Credentials()
+        self._id = request_id(request.headers.get("X-Request-ID"))
         headers = request.headers
         self._chunked = "Transfer-Encoding" in headers
         self._has_body = self._chunked or headers.get("Content-Length", "0") != "0"
-        self._upgrade = requested_upgrade(request.method or "", request.version, headers.get)
 
     # ---- driven by tornado
 
@@ -94,6 +100,7 @@ class Gateway(HTTPMessageDelegate):
             if waiting is not None:
                 await waiting
             return
+        self._meter.begin()
         self._client.connection.set_max_body_size(sys.maxsize)
         self._client.connection.set_close_callback(self.on_connection_close)
         name = f"{self._request.method} for {self._route.destination.name}"
@@ -110,6 +117,7 @@ class Gateway(HTTPMessageDelegate):
             if waiting is not None:
                 await waiting
         elif self._upload is not None:
+            self._meter.received(len(chunk))
             await self._upload.send(chunk)
 
     def finish(self) -> None:
@@ -151,6 +159,7 @@ class Gateway(HTTPMessageDelegate):
             await self._report(ProxyError("The proxy failed. The log of the Jupyter server has the details."))
         finally:
             client.body_wanted.set()
+            self._meter.end(client.status)
             AccessRecord(self._request, client.status, verdict, self._runtime).write()
 
     async def _serve(self) -> None:
@@ -159,9 +168,7 @@ class Gateway(HTTPMessageDelegate):
         if route.lacks_slash and self._upgrade is None and self._request.method in ("GET", "HEAD"):
             await client.redirect(route.prefix + "/", route.query)
             return
-        self._runtime.record_activity(destination.handling, self._request)
-
-        address = destination.address or await destination.locate()
+        address = destination.address or await self._locate()
         await self._runtime.admission.enter(address)
         try:
             if destination.handling.raw_socket_proxy:
@@ -171,14 +178,33 @@ class Gateway(HTTPMessageDelegate):
         finally:
             self._runtime.admission.leave(address)
 
+    async def _locate(self) -> Address:
+        """Start the server, if need be. A person at a browser does not wait for long without seeing anything."""
+        destination, method, get = self._route.destination, self._request.method or "", self._request.headers.get
+        if self._has_body or not is_navigation(method, get):
+            return await destination.locate(background=is_background(method, get))
+        locating = asyncio.ensure_future(destination.locate())
+        try:
+            await asyncio.wait({locating}, timeout=self._runtime.limits.waiting)
+            if not locating.done():
+                raise StillStarting(f"Server '{destination.name}' is starting.", retry_after=1)
+            return locating.result()
+        finally:
+            locating.cancel()  # the start itself goes on
+
     async def _serve_http(self, address: Address) -> None:
         client, destination = self._client, self._route.destination
+        first_line = destination.log_position()
         upstream, head, outgoing = await self._exchange(address)
+        self._meter.answered()
         try:
             fields = outgoing.response_fields(head, upstream)
+            if head.status >= 500:
+                fields.append(("X-Request-ID", self._id))
             if head.status == 101:
                 stream = client.detach()
-                await tunnel(stream, upstream, serialize_head("HTTP/1.1 101 Switching Protocols", fields), self._touch)
+                start = serialize_head("HTTP/1.1 101 Switching Protocols", fields)
+                await tunnel(stream, upstream, start, self._meter.streamed)
             elif destination.handling.rewrite_response and not _is_event_stream(head):
                 await self._rewrite(upstream, head, outgoing)
             else:
@@ -190,6 +216,8 @@ class Gateway(HTTPMessageDelegate):
             raise
         finally:
             self._release(upstream)
+            if head.status >= 500:
+                self._report_failed_request(head.status, first_line)
 
     async def _exchange(self, address: Address) -> tuple[UpstreamConnection, ResponseHead, OutgoingRequest]:
         """Connect, send the request, and wait for the head of the response.
@@ -210,6 +238,7 @@ class Gateway(HTTPMessageDelegate):
                     self._route,
                     self._runtime,
                     self._credentials,
+                    request_id=self._id,
                     upgrade=self._upgrade,
                     chunked=self._chunked,
                 )
@@ -231,7 +260,7 @@ class Gateway(HTTPMessageDelegate):
                     fresh = True
                 elif not restarted and await destination.has_ended():
                     restarted = True
-                    address = await destination.locate()
+                    address = await self._locate()
                 else:
                     raise
             except BaseException:
@@ -247,7 +276,7 @@ class Gateway(HTTPMessageDelegate):
             destination.report_connect_failure(address)
             if destination.address is not None and not await destination.has_ended():
                 raise
-            return await connect(await destination.locate())
+            return await connect(await self._locate())
 
     async def _rewrite(self, upstream: UpstreamConnection, head: ResponseHead, outgoing: OutgoingRequest) -> None:
         """The one case in which a response is held: ``rewrite_response`` wants all of it."""
@@ -270,9 +299,11 @@ class Gateway(HTTPMessageDelegate):
         if self._upgrade is None or self._upgrade.lower() != "websocket":
             raise UpgradeRequired(f"Server '{self._route.destination.name}' takes websocket connections only.")
         answer = websocket_answer(self._request.headers)
-        bridge = Bridge(self._touch)
+        self._meter.without_frames_of_server()
+        bridge = Bridge(self._meter.streamed)
         await self._connect(address, bridge.connect)
         try:
+            self._meter.answered()
             stream = client.detach()
             await bridge.run(
                 stream, serialize_head("HTTP/1.1 101 Switching Protocols", answer + client.cookie_fields())
@@ -300,18 +331,24 @@ class Gateway(HTTPMessageDelegate):
         if client.started:
             client.truncate()
             return
-        fields, body = render_error(error, self._request.method or "", self._request.headers.get)
+        fields, body = await explain(error, self._request, self._route, self._runtime)
+        fields.append(("X-Request-ID", self._id))
         try:
             await client.send(error.status, "", fields, b"" if self._request.method == "HEAD" else body)
         except (StreamClosedError, asyncio.CancelledError):
             client.gone = True
 
-    def _touch(self) -> None:
-        """Bytes came through an upgraded connection: that counts as activity, too; told at most once a second."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._client.next_touch:
-            self._client.next_touch = now + 1.0
-            self._runtime.record_activity(self._route.destination.handling, self._request)
+    def _report_failed_request(self, status: int, first_line: int) -> None:
+        """The application has failed: let people find the lines that it wrote meanwhile."""
+        destination, path = self._route.destination, self._route.prefix + self._route.path
+        self._runtime.log.warning(
+            "Server '%s' answered %d to %s %r (request id %s)",
+            destination.name, status, self._request.method, path, self._id,
+        )  # fmt: skip
+        end = destination.log_position()
+        destination.report_failed_request(
+            FailedRequest(self._id, time.time(), self._request.method or "", path, status, first_line, end)
+        )
 
 
 def _is_event_stream(head: ResponseHead) -> bool:

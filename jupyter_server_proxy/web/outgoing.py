@@ -27,6 +27,7 @@ class OutgoingRequest:
         route: where it leads.
         runtime: knows which proxies in front of Jupyter are trusted.
         credentials: what the origin server does not get, unless it is configured to.
+        request_id: tells the origin server how the request is called in our log.
         upgrade: the protocol it asks for.
         chunked: its body comes in chunks.
 
@@ -44,13 +45,16 @@ class OutgoingRequest:
         runtime: Runtime,
         credentials: Credentials,
         *,
+        request_id: str,
         upgrade: str | None,
         chunked: bool,
     ) -> None:
         destination = route.destination
         self._route = route
         self._method = request.method or ""
-        query, received = route.query, list(request.headers.get_all())
+        query = route.query
+        received = [field for field in request.headers.get_all() if field[0] != "X-Request-Id"]  # as tornado spells it
+        received.append(("X-Request-ID", request_id))
         self._is_reserved: Callable[[str], bool] = lambda name: False
         if not destination.handling.forward_credentials:
             query, received = withhold_query(query, credentials), withhold_fields(received, credentials)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from typing import cast
 
 from tornado.http1connection import HTTP1Connection
@@ -26,6 +27,7 @@ class ClientResponse:
         connection: of the request.
         linger: seconds that the client gets to finish its request after the response is complete: closing before would
             reset the connection, and the client might never see the answer (RFC 9112 9.6).
+        on_sent: told of the number of bytes that have left.
 
     Attributes:
         cookies: Set-Cookie values to add: what logging in has set.
@@ -34,10 +36,11 @@ class ClientResponse:
         request_read: set when it has read all of it.
         started: the response head was written.
         gone: the client has closed.
-        next_touch: event loop time before which activity of an upgraded connection need not be told again.
     """
 
-    def __init__(self, connection: HTTP1Connection, *, linger: float) -> None:
+    def __init__(
+        self, connection: HTTP1Connection, *, linger: float, on_sent: Callable[[int], None] = lambda count: None
+    ) -> None:
         self.connection = connection
         self.cookies: tuple[str, ...] = ()
         self.expects_continue = False
@@ -45,8 +48,8 @@ class ClientResponse:
         self.request_read = asyncio.Event()
         self.started = False
         self.gone = False
-        self.next_touch = 0.0
         self._linger = linger
+        self._on_sent = on_sent
         self._status = CLIENT_CLOSED
         self._sized = False
         self._streaming = False
@@ -65,6 +68,8 @@ class ClientResponse:
         self._sized = "Content-Length" in headers
         start_line = ResponseStartLine("HTTP/1.1", status, reason or reason_phrase(status))
         await self.connection.write_headers(start_line, cast(HTTPHeaders, headers), chunk)
+        if chunk:
+            self._on_sent(len(chunk))
 
     async def write(self, data: bytes) -> None:
         """Write bytes of the body; returns when they have left."""
@@ -72,6 +77,7 @@ class ClientResponse:
             self._streaming = True
             self.connection.stream.set_nodelay(True)  # the next piece may be long in coming
         await self.connection.write(data)
+        self._on_sent(len(data))
 
     async def end(self) -> None:
         """The response is complete."""

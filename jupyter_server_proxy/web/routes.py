@@ -17,6 +17,7 @@ from ..rules.paths import parse_proxy_path, split_target
 from .destinations import AddressDestination, Destination, Handling, Nowhere, Route
 from .gateway import Gateway
 from .runtime import Runtime
+from .traffic import Traffic
 
 
 class RouteTable(Router):
@@ -26,18 +27,26 @@ class RouteTable(Router):
         runtime: shared by all requests.
         servers: by name: destination and ``absolute_url``.
         proxied: how ``/proxy/...`` requests are passed on.
+        traffic: counts those.
     """
 
     #: Jupyter Server looks through the methods of every target for missing authentication. There are none here: the
     #: gateway authorizes every request itself, before anything else.
     SUPPORTED_METHODS = ()
 
-    def __init__(self, runtime: Runtime, servers: Mapping[str, tuple[Destination, bool]], proxied: Handling) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        servers: Mapping[str, tuple[Destination, bool]],
+        proxied: Handling,
+        traffic: Traffic,
+    ) -> None:
         self._runtime = runtime
         self._base_url = runtime.base_url
         self._servers = dict(servers)
         self._nested = sorted((name for name in servers if "/" in name), key=len, reverse=True)
         self._proxied = proxied
+        self._traffic = traffic
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         """Called by tornado when the head of a request has arrived; None passes it to the next rule."""
@@ -67,8 +76,8 @@ class RouteTable(Router):
         try:
             parts = parse_proxy_path(rest)
         except RequestRefused as error:
-            return Route(Nowhere(error, self._proxied), self._base_url + "proxy", "/", query, False)
+            return Route(Nowhere(error, self._proxied, self._traffic), self._base_url + "proxy", "/", query, False)
         if parts is None:
             return None
-        destination = AddressDestination(parts.host, parts.port, self._proxied)
+        destination = AddressDestination(parts.host, parts.port, self._proxied, self._traffic)
         return Route(destination, self._base_url + parts.prefix, parts.path, query, parts.absolute)

@@ -7,17 +7,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
-from ..rules.activity import counts_as_activity
 from ..rules.policy import HostList, has_port
 from ..upstream.admission import Admission
 from ..upstream.pool import Pool
-from .destinations import Handling
 from .logins import LoginCache
 
 if TYPE_CHECKING:
@@ -64,10 +61,12 @@ class Limits:
     Args:
         rewrite_bytes: size of a response body that is held in memory for ``rewrite_response``.
         linger: seconds that a client gets to finish an upload whose answer it already has.
+        waiting: seconds that a person at a browser waits for a server that starts before there is a page about it.
     """
 
     rewrite_bytes: int = 128 * 1024 * 1024
     linger: float = 30.0
+    waiting: float = 1.0
 
 
 @dataclass
@@ -84,6 +83,7 @@ class Runtime:
     logins: LoginCache = field(default_factory=lambda: LoginCache(time.monotonic))
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
+    on_close: list[Callable[[], None]] = field(default_factory=list)
 
     def own(self, journey: asyncio.Task[None]) -> None:
         """Keep hold of a task until it is done."""
@@ -100,20 +100,6 @@ class Runtime:
         peer = address[0] if isinstance(address, tuple) else "unix"
         return peer if peer in trusted else None
 
-    def record_activity(self, handling: Handling, request: HTTPServerRequest) -> bool:
-        """Report activity to Jupyter Server's culling, if this request is any; see ``update_last_activity``."""
-        try:
-            active = counts_as_activity(
-                handling.update_last_activity, handling.exclude_last_activity_patterns, request.path, request
-            )
-        except Exception:
-            self.log.exception("update_last_activity failed; the request counts as activity")
-            active = True
-        if active:
-            times = self.application.settings.setdefault("last_activity_times", {})
-            times[ACTIVITY_KEY] = datetime.now(timezone.utc)
-        return active
-
     async def close(self) -> None:
         """End every journey, every server, every connection."""
         journeys = list(self.journeys)
@@ -121,4 +107,6 @@ class Runtime:
             journey.cancel()
         await asyncio.gather(*journeys, return_exceptions=True)
         await self.supervisor.stop_all()
+        for function in self.on_close:
+            function()
         self.pool.close()

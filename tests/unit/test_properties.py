@@ -19,6 +19,7 @@ from jupyter_server_proxy.upstream.address import loopback
 from jupyter_server_proxy.upstream.connection import UpstreamConnection
 from jupyter_server_proxy.web.destinations import Handling
 from jupyter_server_proxy.web.routes import RouteTable
+from jupyter_server_proxy.web.traffic import Traffic
 
 # Octets that a request line may hold, as latin-1 text: everything but controls and the space.
 TARGET = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60)
@@ -31,7 +32,7 @@ class FakeRuntime:
     base_url = "/user/a%20b/"
 
 
-TABLE = RouteTable(FakeRuntime(), {"app": ("app", False), "team/app": ("nested", False)}, Handling())  # type: ignore[arg-type]
+TABLE = RouteTable(FakeRuntime(), {"app": ("app", False), "team/app": ("nested", False)}, Handling(), Traffic())  # type: ignore[arg-type]
 
 
 # ---- targets

@@ -148,17 +148,16 @@ async def test_greeting_and_early_bytes() -> None:
     assert (client.transport.sent, server.transport.sent) == (b"101", b"early")
 
 
-async def test_client_data_is_noticed_and_server_data_is_not() -> None:
+async def test_what_comes_in_is_told_with_its_direction() -> None:
     noticed = []
-    duplex = Duplex(lambda: noticed.append(1))
+    duplex = Duplex(lambda *what: noticed.append(what))
     client, server = End(duplex), End(duplex)
     duplex.join(client, server)
     client.connection_made(RecordingTransport())
     server.connection_made(RecordingTransport())
     server.data_received(b"x")
-    assert not noticed
-    client.data_received(b"x")
-    assert noticed == [1]
+    client.data_received(b"y")
+    assert noticed == [(False, b"x"), (True, b"y")]
 
 
 # ---- raw sockets

@@ -10,6 +10,7 @@ from jupyter_server_proxy.rules.websocket import (
     Control,
     Data,
     FrameDecoder,
+    FrameWalker,
     Opcode,
     WebSocketError,
     accept_key,
@@ -106,3 +107,53 @@ def test_close_frame_fits() -> None:
     frame = encode_close(1002, "x" * 500)
     assert frame[1] == 125
     assert frame[2:4] == (1002).to_bytes(2, "big")
+
+
+# ---- walking over frames that pass
+
+frames = st.lists(
+    st.tuples(
+        st.sampled_from([0x0, 0x1, 0x2, 0x8, 0x9, 0xA]),
+        st.sampled_from([0, 1, 5, 125, 126, 127, 300, 65535, 65536]),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+def unmasked(opcode: int, payload: bytes) -> bytes:
+    """A server's frame."""
+    frame = bytearray(encode_frame(Opcode.BINARY, payload))
+    frame[0] = 0x80 | opcode
+    return bytes(frame)
+
+
+@given(frames, st.lists(st.integers(1, 70_000), max_size=12))
+def test_a_walker_tells_messages_from_pings_in_any_segmentation(
+    conversation: list[tuple[int, int, bool]], sizes: list[int]
+) -> None:
+    walker, told, wanted = FrameWalker(), False, False
+    for opcode, length, is_masked in conversation:
+        frame = (masked if is_masked else unmasked)(opcode, b"\x82" * length)
+        wanted = opcode < 8
+        told = False
+        for size in [*sizes, len(frame)]:
+            piece, frame = frame[:size], frame[size:]
+            if piece:
+                told = walker.feed(piece) or told
+        assert told == wanted
+
+
+def test_a_walker_goes_byte_by_byte() -> None:
+    walker = FrameWalker()
+    ping, text = masked(Opcode.PING, b"abc"), masked(Opcode.TEXT, b"x" * 200)
+    assert [walker.feed(bytes([byte])) for byte in ping] == [False] * len(ping)
+    # The last byte of its header makes it a message.
+    assert [walker.feed(bytes([byte])) for byte in text] == [False] * 7 + [True] * (len(text) - 7)
+
+
+def test_a_walker_sees_a_message_among_pings() -> None:
+    walker = FrameWalker()
+    assert not walker.feed(unmasked(Opcode.PING, b"") * 3)
+    assert walker.feed(unmasked(Opcode.PING, b"") + unmasked(Opcode.TEXT, b"") + unmasked(Opcode.PONG, b"x"))
+    assert not walker.feed(unmasked(Opcode.PING, b"") * 3)

@@ -8,6 +8,7 @@ from jupyter_server_proxy.errors import RequestRefused
 from jupyter_server_proxy.upstream.address import TcpAddress, loopback
 from jupyter_server_proxy.web.destinations import Handling, Nowhere
 from jupyter_server_proxy.web.routes import RouteTable
+from jupyter_server_proxy.web.traffic import Traffic
 
 BASE = "/user/a%40b/"
 
@@ -24,7 +25,7 @@ def table() -> RouteTable:
         "desk/one": ("one", False),
         "desk/one/two": ("two", False),
     }
-    return RouteTable(FakeRuntime(), servers, Handling())  # type: ignore[arg-type]
+    return RouteTable(FakeRuntime(), servers, Handling(), Traffic())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""What processes use: CPU and memory of a server's whole tree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Of a process and all its descendants.
+
+    Args:
+        cpu_percent: since it was last measured, or since it was started; 100 is one processor.
+        memory_bytes: resident, shared pages counted in each process.
+        count: processes.
+    """
+
+    cpu_percent: float
+    memory_bytes: int
+    count: int
+
+
+class ResourceMeter:
+    """Measures trees of processes; remembers what CPU time they had before."""
+
+    def __init__(self) -> None:
+        self._before: dict[tuple[int, float], tuple[float, float]] = {}
+
+    def measure(self, pids: Iterable[int]) -> dict[int, Resources]:
+        """One walk over all processes of the system; blocks for some milliseconds.
+
+        Args:
+            pids: of the roots.
+
+        Returns:
+            By root; those that have ended are left out.
+        """
+        roots = set(pids)
+        children: dict[int, list[psutil.Process]] = {}
+        found: dict[int, psutil.Process] = {}
+        for process in psutil.process_iter():
+            try:
+                children.setdefault(process.ppid(), []).append(process)
+            except psutil.Error:
+                continue
+            if process.pid in roots:
+                found[process.pid] = process
+        measured = {pid: self._measure(_tree(process, children)) for pid, process in found.items()}
+        alive = {(process.pid, process.create_time()) for process in found.values()}
+        self._before = {key: value for key, value in self._before.items() if key in alive}
+        return measured
+
+    def _measure(self, tree: list[psutil.Process]) -> Resources:
+        cpu, memory, count = 0.0, 0, 0
+        for process in tree:
+            try:
+                with process.oneshot():
+                    times = process.cpu_times()
+                    memory += process.memory_info().rss
+            except psutil.Error:
+                continue
+            cpu += times.user + times.system
+            count += 1
+        root, now = tree[0], time.time()
+        key = (root.pid, root.create_time())
+        since, before = self._before.get(key, (root.create_time(), 0.0))
+        self._before[key] = (now, cpu)
+        # Children that have ended take their time with them.
+        percent = max(0.0, cpu - before) / max(now - since, 0.01) * 100
+        return Resources(round(percent, 1), memory, count)
+
+
+def _tree(root: psutil.Process, children: dict[int, list[psutil.Process]]) -> list[psutil.Process]:
+    tree, seen = [root], {root.pid}
+    for process in tree:
+        for child in children.get(process.pid, ()):
+            if child.pid not in seen:
+                seen.add(child.pid)
+                tree.append(child)
+    return tree

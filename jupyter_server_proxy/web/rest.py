@@ -1,0 +1,256 @@
+"""The REST API, ``<base_url>server-proxy/api/...``: see, start and stop servers, read their output; docs/openapi.yaml.
+
+Thin handlers: the supervisor owns the state, ``model`` has the shape of the answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+from ..errors import ProxyError, StartFailed
+from ..supervise.logs import MAX_LINES
+from ..supervise.resources import ResourceMeter, Resources
+from ..supervise.server import ManagedServer
+from .authorize import RESOURCE
+from .model import LATE_OUTPUT, describe_failed_request, describe_line, describe_server
+from .pages import reason_phrase
+from .ports import describe_ports
+from .refusal import PlainErrors
+from .runtime import Runtime
+from .streams import follow_all, follow_server
+from .traffic import Traffic
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+#: Lines of output that are told where nobody says how many.
+DEFAULT_TAIL = 200
+
+
+def permitted(action: str) -> Callable[[Method], Method]:
+    """A method for those who are logged in, and whom Jupyter's Authorizer lets do the action."""
+
+    def decorate(method: Method) -> Method:
+        return cast(Method, web.authenticated(authorized(action, RESOURCE)(method)))
+
+    return decorate
+
+
+@dataclass
+class Api:
+    """What the handlers share.
+
+    Args:
+        runtime: has the supervisor.
+        traffic: by name of the server.
+    """
+
+    runtime: Runtime
+    traffic: Mapping[str, Traffic]
+    meter: ResourceMeter = field(default_factory=ResourceMeter)
+
+    def describe(self, server: ManagedServer, resources: Resources | None = None) -> dict[str, Any]:
+        """One server as JSON."""
+        return describe_server(server, self.traffic[server.spec.name], self.runtime.base_url, resources)
+
+    async def measure(self, *servers: ManagedServer) -> dict[str, Resources | None]:
+        """What the processes of servers use, by name."""
+        pids = {server.spec.name: server.pid for server in servers}
+        found = await asyncio.to_thread(self.meter.measure, [pid for pid in pids.values() if pid is not None])
+        return {name: found.get(pid) if pid is not None else None for name, pid in pids.items()}
+
+
+class RestHandler(APIHandler):
+    """The base of all: errors are JSON; looking does not count as activity."""
+
+    _track_activity = False
+
+    def initialize(self, api: Api) -> None:
+        """Called by tornado."""
+        self.api = api
+        self.supervisor = api.runtime.supervisor
+
+    log_exception = PlainErrors.log_exception
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Like other handlers of Jupyter, without a warning in the log for each 404."""
+        error = (kwargs.get("exc_info") or (None, None))[1]
+        message, reason = "Unhandled error", None
+        if isinstance(error, web.HTTPError):
+            message, reason = error.log_message or reason_phrase(status_code), error.reason
+        self.set_header("Cache-Control", "no-store")
+        self.finish({"message": message.replace("%%", "%"), "reason": reason})
+
+    def find(self, name: str) -> ManagedServer:
+        """The server of that name.
+
+        Raises:
+            HTTPError: 404, there is none.
+        """
+        server = self.supervisor.get(name)
+        if server is None:
+            raise web.HTTPError(404, f"There is no server {name!r}.".replace("%", "%%"))
+        return server
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A query parameter.
+
+        Raises:
+            HTTPError: 400, it is no number between 0 and ``most``.
+        """
+        text = self.get_query_argument(name, str(default))
+        if not (text.isascii() and text.isdigit() and int(text) <= most):
+            raise web.HTTPError(400, f"The parameter {name!r} must be a whole number from 0 to {most}.")
+        return int(text)
+
+    def flag(self, name: str) -> bool:
+        """A query parameter: on or off.
+
+        Raises:
+            HTTPError: 400, it is neither.
+        """
+        text = self.get_query_argument(name, "0").lower()
+        if text not in ("0", "1", "false", "true"):
+            raise web.HTTPError(400, f"The parameter {name!r} must be 0 or 1.")
+        return text in ("1", "true")
+
+    def reply(self, content: Mapping[str, Any], status: int = 200) -> None:
+        """Finish with JSON."""
+        self.set_status(status)
+        self.set_header("Cache-Control", "no-store")
+        self.xsrf_token  # noqa: B018 - sets the cookie that POST requests of pages have to repeat
+        self.finish(dict(content))
+
+
+class ServersHandler(RestHandler):
+    """``servers``"""
+
+    @permitted("read")
+    async def get(self) -> None:
+        """All servers."""
+        servers = list(self.supervisor)
+        measured = await self.api.measure(*servers)
+        self.reply({"servers": [self.api.describe(server, measured[server.spec.name]) for server in servers]})
+
+
+class ServerHandler(RestHandler):
+    """``servers/<name>``"""
+
+    @permitted("read")
+    async def get(self, name: str) -> None:
+        """One server."""
+        server = self.find(name)
+        self.reply(self.api.describe(server, (await self.api.measure(server))[name]))
+
+
+class ActionHandler(RestHandler):
+    """``servers/<name>/start``, ``.../stop`` and ``.../restart``"""
+
+    _track_activity = True
+
+    @permitted("write")
+    async def post(self, name: str) -> None:
+        """Do it; ``wait`` in the query or in the body waits for a start."""
+        server, action = self.find(name), self.request.path.rpartition("/")[2]
+        wait = self._is_waited_for()
+        if not server.is_managed:
+            raise web.HTTPError(409, f"Server {name!r} was not started by Jupyter, so it cannot {action} it.")
+        self.log.info("%s of server '%s' was asked for", action, name)
+        if action == "stop":
+            await server.stop(hold=True)
+            self.reply(self.api.describe(server))
+            return
+        try:
+            await (server.restart() if action == "restart" else server.start())
+            if wait:
+                await server.ensure_ready()
+        except ProxyError as error:
+            self._reply_failure(error)
+            return
+        self.reply(self.api.describe(server), 200 if wait else 202)
+
+    def _is_waited_for(self) -> bool:
+        body = self.get_json_body() or {}
+        wait = body.get("wait", False) if isinstance(body, dict) else None
+        if not isinstance(wait, bool):
+            raise web.HTTPError(400, 'The body must be empty, or such as {"wait": true}.')
+        return wait or self.flag("wait")
+
+    def _reply_failure(self, error: ProxyError) -> None:
+        content: dict[str, Any] = {"message": error.message, "reason": None}
+        if isinstance(error, StartFailed):
+            content |= {"exit_code": error.exit_code, "output": list(error.output)}
+        self.reply(content, error.status)
+
+
+class LogsHandler(RestHandler):
+    """``servers/<name>/logs``; with ``follow`` see ``streams``."""
+
+    @permitted("read")
+    async def get(self, name: str) -> None:
+        """The last lines of output."""
+        server = self.find(name)
+        count = self.number("tail", DEFAULT_TAIL, MAX_LINES)
+        if self.flag("follow"):
+            await follow_server(
+                self, self.api.runtime, server, self.api.describe, tail=count, with_html=self.flag("html")
+            )
+            return
+        lines = [describe_line(line) for line in server.logs.last(count)]
+        self.reply({"name": name, "lines": lines, "next": server.logs.next_number})
+
+
+class ErrorsHandler(RestHandler):
+    """``servers/<name>/errors``"""
+
+    @permitted("read")
+    async def get(self, name: str) -> None:
+        """Requests that the server answered with 500 or more, and what it wrote meanwhile."""
+        server = self.find(name)
+        errors = [
+            describe_failed_request(
+                failed, server.logs.between(failed.first_line, failed.end_line, failed.time + LATE_OUTPUT)
+            )
+            for failed in server.failed_requests
+        ]
+        self.reply({"errors": errors})
+
+
+class EventsHandler(RestHandler):
+    """``events``"""
+
+    @permitted("read")
+    async def get(self) -> None:
+        """Each change of any server's state, as server-sent events."""
+        await follow_all(self, self.api.runtime, self.api.describe)
+
+
+class PortsHandler(RestHandler):
+    """``ports``"""
+
+    @permitted("read")
+    async def get(self) -> None:
+        """The TCP ports on which processes of this user listen."""
+        ports = await describe_ports(self.settings, self.supervisor, self.api.runtime.base_url, os.getpid())
+        self.reply({"ports": ports})
+
+
+#: Paths below ``server-proxy/api/``, as regular expressions, and their handlers. Names may have slashes.
+ROUTES: list[tuple[str, type[RestHandler]]] = [
+    (r"servers", ServersHandler),
+    (r"servers/(.+)/start", ActionHandler),
+    (r"servers/(.+)/stop", ActionHandler),
+    (r"servers/(.+)/restart", ActionHandler),
+    (r"servers/(.+)/logs", LogsHandler),
+    (r"servers/(.+)/errors", ErrorsHandler),
+    (r"servers/(.+)", ServerHandler),
+    (r"events", EventsHandler),
+    (r"ports", PortsHandler),
+]
