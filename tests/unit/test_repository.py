@@ -72,10 +72,11 @@ def test_every_dependency_is_justified() -> None:
 
 def test_every_option_is_documented() -> None:
     from jupyter_server_proxy.config import LauncherEntry, ServerProcess, ServerProxy
+    from jupyter_server_proxy.lifecycle import Lifecycle
     from jupyter_server_proxy.protection import Protection
 
     documented = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    for owner in (ServerProcess, LauncherEntry, ServerProxy, Protection):
+    for owner in (ServerProcess, Lifecycle, LauncherEntry, ServerProxy, Protection):
         for name in owner.class_own_traits():
             assert f"`{name}`" in documented, f"docs/configuration.md does not speak of {owner.__name__}.{name}"
 
