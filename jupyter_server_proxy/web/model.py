@@ -94,9 +94,19 @@ def describe_failure(failure: Failure) -> dict[str, Any]:
     }
 
 
-def describe_line(line: Line) -> dict[str, Any]:
-    """One line of output."""
-    return {"number": line.number, "run": line.run, "time": timestamp(line.time), "text": line.text}
+def describe_line(line: Line, with_html: bool = False) -> dict[str, Any]:
+    """One line of output.
+
+    Args:
+        line: as it was written.
+        with_html: tell it as HTML, too.
+    """
+    described = {"number": line.number, "run": line.run, "time": timestamp(line.time), "text": line.text}
+    if with_html:
+        from .ansi import to_html
+
+        described["html"] = to_html(line.text)
+    return described
 
 
 def describe_failed_request(failed: FailedRequest, lines: Iterable[Line]) -> dict[str, Any]:

@@ -85,8 +85,13 @@ class RestHandler(APIHandler):
         message, reason = "Unhandled error", None
         if isinstance(error, web.HTTPError):
             message, reason = error.log_message or reason_phrase(status_code), error.reason
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(self._methods()))  # RFC 9110 15.5.6
         self.set_header("Cache-Control", "no-store")
         self.finish({"message": message.replace("%%", "%"), "reason": reason})
+
+    def _methods(self) -> list[str]:
+        return [method for method in self.SUPPORTED_METHODS if method.lower() in vars(type(self))] + ["OPTIONS"]
 
     def find(self, name: str) -> ManagedServer:
         """The server of that name.
@@ -106,7 +111,7 @@ class RestHandler(APIHandler):
             HTTPError: 400, it is no number between 0 and ``most``.
         """
         text = self.get_query_argument(name, str(default))
-        if not (text.isascii() and text.isdigit() and int(text) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= most):
             raise web.HTTPError(400, f"The parameter {name!r} must be a whole number from 0 to {most}.")
         return int(text)
 
@@ -177,17 +182,21 @@ class ActionHandler(RestHandler):
         self.reply(self.api.describe(server), 200 if wait else 202)
 
     def _is_waited_for(self) -> bool:
-        body = self.get_json_body() or {}
-        wait = body.get("wait", False) if isinstance(body, dict) else None
-        if not isinstance(wait, bool):
+        asked, body = self.flag("wait"), self._body()
+        if not isinstance(body, dict) or not isinstance(body.get("wait", False), bool):
             raise web.HTTPError(400, 'The body must be empty, or such as {"wait": true}.')
-        return wait or self.flag("wait")
+        return asked or body.get("wait", False)
+
+    def _body(self) -> Any:
+        try:
+            return self.get_json_body() if self.request.body else {}
+        except UnicodeDecodeError:
+            return None
 
     def _reply_failure(self, error: ProxyError) -> None:
-        content: dict[str, Any] = {"message": error.message, "reason": None}
-        if isinstance(error, StartFailed):
-            content |= {"exit_code": error.exit_code, "output": list(error.output)}
-        self.reply(content, error.status)
+        failed = error if isinstance(error, StartFailed) else StartFailed(error.message)
+        content = {"exit_code": failed.exit_code, "output": list(failed.output)}
+        self.reply({"message": failed.message, "reason": None, **content}, failed.status)
 
 
 class LogsHandler(RestHandler):
@@ -197,13 +206,11 @@ class LogsHandler(RestHandler):
     async def get(self, name: str) -> None:
         """The last lines of output."""
         server = self.find(name)
-        count = self.number("tail", DEFAULT_TAIL, MAX_LINES)
+        count, with_html = self.number("tail", DEFAULT_TAIL, MAX_LINES), self.flag("html")
         if self.flag("follow"):
-            await follow_server(
-                self, self.api.runtime, server, self.api.describe, tail=count, with_html=self.flag("html")
-            )
+            await follow_server(self, self.api.runtime, server, self.api.describe, tail=count, with_html=with_html)
             return
-        lines = [describe_line(line) for line in server.logs.last(count)]
+        lines = [describe_line(line, with_html) for line in server.logs.last(count)]
         self.reply({"name": name, "lines": lines, "next": server.logs.next_number})
 
 
