@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +13,6 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from ..supervise.facts import State
-from ..supervise.logs import Line
 from ..supervise.server import ManagedServer
 from .model import describe_line
 from .runtime import Runtime
@@ -22,6 +22,9 @@ KEEP_ALIVE = 15.0
 
 #: Streams that may be open at the same time.
 MAX_STREAMS = 200
+
+#: Changes that wait for a client that is slow; it loses the oldest of more.
+MAX_CHANGES = 1000
 
 Describe = Callable[[ManagedServer], Mapping[str, Any]]
 
@@ -98,12 +101,11 @@ async def follow_server(
         tail: lines of earlier output to begin with.
         with_html: lines are also given as HTML.
     """
-    changed = True
+    changes = deque([describe(server)], maxlen=MAX_CHANGES)
 
-    def watch(changing: ManagedServer, old: State, new: State) -> None:
-        nonlocal changed
-        if changing is server:
-            changed = True
+    def watch(changed: ManagedServer, old: State, new: State) -> None:
+        if changed is server:
+            changes.append(describe(server))
             stream.wake.set()
 
     stream = EventStream(handler, runtime)
@@ -114,11 +116,10 @@ async def follow_server(
                 lines = server.logs.last(tail)
                 while True:
                     for line in lines:
-                        stream.send("line", _describe_line(line, with_html))
+                        stream.send("line", describe_line(line, with_html))
                     # The state comes after the lines: a page that leaves because of it has shown them all.
-                    if changed:
-                        changed = False
-                        stream.send("state", describe(server))
+                    while changes:
+                        stream.send("state", changes.popleft())
                     await stream.flush()
                     await stream.wait()
                     lines = follower.take()
@@ -133,10 +134,10 @@ async def follow_server(
 
 async def follow_all(handler: APIHandler, runtime: Runtime, describe: Describe) -> None:
     """Events "state" of all servers, until the client goes; see ``follow_server``."""
-    changed = dict.fromkeys(runtime.supervisor)
+    changes = deque((describe(server) for server in runtime.supervisor), maxlen=MAX_CHANGES)
 
     def watch(server: ManagedServer, old: State, new: State) -> None:
-        changed[server] = None
+        changes.append(describe(server))
         stream.wake.set()
 
     stream = EventStream(handler, runtime)
@@ -144,22 +145,11 @@ async def follow_all(handler: APIHandler, runtime: Runtime, describe: Describe) 
     try:
         async with stream:
             while True:
-                servers = list(changed)
-                changed.clear()
-                for server in servers:
-                    stream.send("state", describe(server))
+                while changes:
+                    stream.send("state", changes.popleft())
                 await stream.flush()
                 await stream.wait()
     except StreamClosedError:
         pass
     finally:
         remove()
-
-
-def _describe_line(line: Line, with_html: bool) -> Mapping[str, Any]:
-    described = describe_line(line)
-    if with_html:
-        from .ansi import to_html
-
-        described["html"] = to_html(line.text)
-    return described

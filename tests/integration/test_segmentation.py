@@ -18,11 +18,12 @@ from wire import Backend, Wire, connect
 pytestmark = pytest.mark.behaviour("H3", "H5", "H6", "H17")
 
 REQUESTS = [
-    ["GET {path}a%2Fb?c=%26&& HTTP/1.1", "Host: {host}", "{auth}", "X-A: 1", "X-A: 2", "", ""],
-    ["PUT {path}x HTTP/1.1", "Host: {host}", "{auth}", "Content-Length: 10", "", "0123456789"],
+    ["GET {path}a%2Fb?c=%26&& HTTP/1.1", "Host: {host}", "X-Request-ID: 1", "{auth}", "X-A: 1", "X-A: 2", "", ""],
+    ["PUT {path}x HTTP/1.1", "Host: {host}", "X-Request-ID: 1", "{auth}", "Content-Length: 10", "", "0123456789"],
     [
         "POST {path}x HTTP/1.1",
         "Host: {host}",
+        "X-Request-ID: 1",
         "{auth}",
         "Transfer-Encoding: chunked",
         "",
