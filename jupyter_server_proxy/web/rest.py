@@ -101,7 +101,7 @@ class RestHandler(APIHandler):
         """
         server = self.supervisor.get(name)
         if server is None:
-            raise web.HTTPError(404, f"There is no server {name!r}.".replace("%", "%%"))
+            raise web.HTTPError(404, f"There is no server {name!r}.")
         return server
 
     def number(self, name: str, default: int, most: int) -> int:
