@@ -29,8 +29,8 @@ def test_s9_a_page_is_escaped_and_tells_nothing_hidden() -> None:
     assert fields["Content-Type"] == "text/html; charset=utf-8"
     assert fields["Content-Security-Policy"].startswith("default-src 'none'")
     assert fields["Retry-After"] == "1"
-    assert "server &#x27;&lt;b&gt;&#x27; exited" in body
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;\nbye" in body
+    assert "server &#39;&lt;b&gt;&#39; exited" in body
+    assert "<div>&lt;script&gt;alert(1)&lt;/script&gt;</div><div>bye</div>" in body
     assert "<script>" not in body
     assert "hidden" not in body
 

@@ -1,0 +1,176 @@
+"""Output for terminals as safe HTML: text that is escaped, and ``<span class="...">`` with the classes of ansi.css.
+
+Only colours and styles of letters (SGR, ECMA-48 8.3.117) come through. All else that a terminal would obey is removed
+before the conversion: links, titles, movements of the cursor. Colours become the sixteen that have a name: their
+contrast can be assured, each of them is readable on every background, in light and in dark pages.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ansi2html import Ansi2HTMLConverter
+
+#: SGR; strings such as OSC, up to their end; other control sequences; other escape sequences (ECMA-48 5.3 to 5.6).
+_SEQUENCE = re.compile(
+    "\x1b\\[([0-9;:]*)m"
+    "|\x1b[\\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?"
+    "|\x1b\\[[0-?]*[ -/]*[@-~]?"
+    "|\x1b[ -/]*[0-~]?"
+)
+_SGR = re.compile("\x1b\\[[0-9;]*m")
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+_RESET = "\x1b[0m"
+
+#: Codes that are passed on: styles, the colours with names, and the ends of both.
+_PLAIN = frozenset({0, 1, 2, 3, 4, 7, 9, 22, 23, 24, 27, 29, *range(30, 38), 39, *range(40, 48), 49, *range(90, 98)})
+_BRIGHT_BACKGROUNDS = range(100, 108)
+
+#: Parameters of one sequence that are looked at.
+_MAX_PARAMETERS = 32
+
+#: Characters of sequences that a line hands on to the next.
+_MAX_CARRIED = 200
+
+
+def to_html(line: str) -> str:
+    """One line of output as HTML, for the inside of an element.
+
+    Args:
+        line: without its end; what was overwritten after a carriage return is left out.
+    """
+    return _convert(_clean(line))
+
+
+def lines_to_html(lines: Iterable[str]) -> list[str]:
+    """Lines of output that follow each other: a colour lasts until its end, which may be in a later line."""
+    converted = []
+    carried = ""
+    for line in lines:
+        clean = carried + _clean(line)
+        converted.append(_convert(clean))
+        _, _, carried = "".join(_SGR.findall(clean)).rpartition(_RESET)
+        if len(carried) > _MAX_CARRIED:
+            carried = ""
+    return converted
+
+
+def _convert(clean: str) -> str:
+    if "\x1b" not in clean:
+        return html.escape(clean, quote=False)
+    return _converter().convert(clean, full=False)
+
+
+@functools.cache
+def _converter() -> Ansi2HTMLConverter:
+    # Imported when it is needed: it takes longer than the rest of this package.
+    from ansi2html import Ansi2HTMLConverter
+
+    return Ansi2HTMLConverter(inline=False, linkify=False, escaped=True)
+
+
+def _clean(line: str) -> str:
+    """The last state of a line, with plain SGR as the only sequences."""
+    return _CONTROLS.sub("", _last_state(_SEQUENCE.sub(_keep_style, line)))
+
+
+def _last_state(line: str) -> str:
+    """What is to be seen after all carriage returns: progress bars overwrite themselves. Colours go on."""
+    if "\r" not in line:
+        return line
+    kept: list[str] = []
+    for state in line.split("\r"):
+        if _SGR.sub("", state):
+            kept = _SGR.findall("".join(kept))
+        kept.append(state)
+    return "".join(kept)
+
+
+def _keep_style(match: re.Match[str]) -> str:
+    parameters = match[1]
+    if parameters is None:
+        return ""
+    codes = list(_plain_codes(parameters.split(";", _MAX_PARAMETERS)[:_MAX_PARAMETERS]))
+    if 0 in codes:
+        last = len(codes) - codes[::-1].index(0)
+        return _RESET + _sequence(codes[last:])
+    return _sequence(codes)
+
+
+def _sequence(codes: list[int]) -> str:
+    return f"\x1b[{';'.join(map(str, codes))}m" if codes else ""
+
+
+def _plain_codes(parameters: list[str]) -> Iterator[int]:
+    """SGR codes, colours by number or by their parts replaced by the nearest of those that have a name.
+
+    Parts of a colour are separated by ";" or, as ISO 8613-6 says, by ":".
+    """
+    rest = iter(parameters)
+    for parameter in rest:
+        head, *parts = parameter.split(":")
+        code = _number(head)
+        if code in (38, 48, 58):
+            if not parts:
+                parts = [next(rest, "")]
+                parts += [next(rest, "") for _ in range({"5": 1, "2": 3}.get(parts[0], 0))]
+            color = _nearest(parts)
+            if color is not None and code != 58:
+                yield color if code == 38 else color + 10 if color < 90 else color - 50
+        elif code == 21 or (code == 4 and parts and parts[0] != "0"):
+            yield 4  # double and curly underlines are underlines
+        elif code == 4 and parts:
+            yield 24
+        elif code in _PLAIN:
+            yield code
+        elif code in _BRIGHT_BACKGROUNDS:
+            yield code - 60
+
+
+def _nearest(parts: list[str]) -> int | None:
+    """The code of the named colour that is nearest to "5", number or "2", red, green, blue; None for none.
+
+    With an identifier of the colour space there are four parts after "2".
+    """
+    values = [min(_number(part), 255) for part in parts]
+    if values[0] == 5 and len(values) >= 2:
+        number = values[1]
+        if number < 16:
+            return 30 + number if number < 8 else 82 + number
+        return _nearest_to_light(*_light_of(number))
+    if values[0] == 2 and len(values) >= 4:
+        red, green, blue = values[2:5] if len(values) >= 5 else values[1:4]
+        return _nearest_to_light(red, green, blue)
+    return None
+
+
+def _light_of(number: int) -> tuple[int, int, int]:
+    """Red, green and blue of a colour of xterm's cube (16 to 231) or of its greys (232 to 255)."""
+    if number >= 232:
+        grey = 8 + 10 * (number - 232)
+        return grey, grey, grey
+    red, rest = divmod(number - 16, 36)
+    green, blue = divmod(rest, 6)
+    return _LEVELS[red], _LEVELS[green], _LEVELS[blue]
+
+
+_LEVELS = (0, 95, 135, 175, 215, 255)
+
+
+def _nearest_to_light(red: int, green: int, blue: int) -> int:
+    most, least = max(red, green, blue), min(red, green, blue)
+    if most - least < 40:
+        return 30 if most < 64 else 90 if most < 128 else 37 if most < 200 else 97
+    middle = (most + least) / 2
+    hue = (red > middle) + 2 * (green > middle) + 4 * (blue > middle)
+    return (90 if most > 215 else 30) + hue
+
+
+def _number(text: str) -> int:
+    """0 for an empty parameter (ECMA-48 5.4.2); -1, which means nothing, for one that is too long."""
+    return (int(text) if len(text) < 6 else -1) if text else 0
