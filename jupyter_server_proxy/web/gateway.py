@@ -187,6 +187,7 @@ class Gateway(HTTPMessageDelegate):
         try:
             await asyncio.wait({locating}, timeout=self._runtime.limits.waiting)
             if not locating.done():
+                self._meter.excuse()
                 raise StillStarting(f"Server '{destination.name}' is starting.", retry_after=1)
             return locating.result()
         finally:

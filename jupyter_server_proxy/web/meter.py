@@ -57,6 +57,7 @@ class Meter:
         )
         self._begun = 0.0
         self._waits = False
+        self._excused = False
         self._counts = True
         self._next_touch = 0.0
 
@@ -76,11 +77,15 @@ class Meter:
             self._waits = False
             self._usage.waiting -= 1
 
+    def excuse(self) -> None:
+        """Its status will be no error, whatever it is."""
+        self._excused = True
+
     def end(self, status: int) -> None:
         """It is over."""
         self.answered()
         now = time.monotonic()
-        self._traffic.ended(status, now - self._begun, self._is_upgrade)
+        self._traffic.ended(status, now - self._begun, self._is_upgrade, self._excused)
         self._touch(now)
 
     def received(self, count: int) -> None:

@@ -99,20 +99,21 @@ class Traffic:
         else:
             self.open += 1
 
-    def ended(self, status: int, seconds: float, upgrade: bool = False) -> None:
+    def ended(self, status: int, seconds: float, upgrade: bool = False, excused: bool = False) -> None:
         """It has been served, or given up.
 
         Args:
             status: of the answer; 499 if the client left before it was complete (as ``ClientResponse.status``).
             seconds: since it began.
             upgrade: as for ``began``.
+            excused: it is no error that the status is 500 or more: the page that tells that a server is starting.
         """
         if upgrade:
             self.websockets_open -= 1
         else:
             self.open -= 1
         self.by_status[status] = self.by_status.get(status, 0) + 1
-        if status >= 500:
+        if status >= 500 and not excused:
             self.errors += 1
         if status != 101:
             self.latency.add(seconds)
