@@ -11,6 +11,7 @@ import functools
 import html
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def lines_to_html(lines: Iterable[str]) -> list[str]:
     for line in lines:
         clean = carried + _clean(line)
         converted.append(_convert(clean))
-        _, _, carried = "".join(_SGR.findall(clean)).rpartition(_RESET)
+        carried = _styles(clean).removeprefix(_RESET)
         if len(carried) > _MAX_CARRIED:
             carried = ""
     return converted
@@ -83,12 +84,15 @@ def _last_state(line: str) -> str:
     """What is to be seen after all carriage returns: progress bars overwrite themselves. Colours go on."""
     if "\r" not in line:
         return line
-    kept: list[str] = []
-    for state in line.split("\r"):
-        if _SGR.sub("", state):
-            kept = _SGR.findall("".join(kept))
-        kept.append(state)
-    return "".join(kept)
+    states = line.split("\r")
+    last = max((number for number, state in enumerate(states) if _SGR.sub("", state)), default=0)
+    return _styles("".join(states[:last])) + states[last] + _styles("".join(states[last + 1 :]))
+
+
+def _styles(text: str) -> str:
+    """The sequences in a text, from the last on that ends all before it."""
+    _, reset, rest = "".join(_SGR.findall(text)).rpartition(_RESET)
+    return reset + rest
 
 
 def _keep_style(match: re.Match[str]) -> str:
@@ -117,8 +121,8 @@ def _plain_codes(parameters: list[str]) -> Iterator[int]:
         code = _number(head)
         if code in (38, 48, 58):
             if not parts:
-                parts = [next(rest, "")]
-                parts += [next(rest, "") for _ in range({"5": 1, "2": 3}.get(parts[0], 0))]
+                parts = list(islice(rest, 1))
+                parts += islice(rest, {"5": 1, "2": 3}.get("".join(parts), 0))
             color = _nearest(parts)
             if color is not None and code != 58:
                 yield color if code == 38 else color + 10 if color < 90 else color - 50
@@ -138,12 +142,12 @@ def _nearest(parts: list[str]) -> int | None:
     With an identifier of the colour space there are four parts after "2".
     """
     values = [min(_number(part), 255) for part in parts]
-    if values[0] == 5 and len(values) >= 2:
+    if values[:1] == [5] and len(values) >= 2:
         number = values[1]
         if number < 16:
             return 30 + number if number < 8 else 82 + number
         return _nearest_to_light(*_light_of(number))
-    if values[0] == 2 and len(values) >= 4:
+    if values[:1] == [2] and len(values) >= 4:
         red, green, blue = values[2:5] if len(values) >= 5 else values[1:4]
         return _nearest_to_light(red, green, blue)
     return None

@@ -80,15 +80,17 @@
   const output = byId("output");
   const rows = byId("lines");
   let waiting = []; // lines that are not yet shown
-  let run = null; // the start whose lines are shown
+  let afresh = true; // the lines come again from the beginning: those that are shown go
+  let since = null; // when the server entered its state
 
   const draw = () => {
     const follows = output.scrollHeight - output.scrollTop - output.clientHeight < 24;
+    if (afresh) rows.replaceChildren();
+    afresh = false;
     for (const line of waiting) {
-      if (line.run !== run) rows.replaceChildren();
-      run = line.run;
       const row = document.createElement("div");
       row.innerHTML = line.html; // escaped by the server, and the policy of this page lets no script in
+      row.dataset.time = line.time;
       rows.append(row);
     }
     waiting = [];
@@ -102,9 +104,15 @@
     if (waiting.length > KEPT) waiting.shift();
   };
 
+  // Lines that were written before this start belong to earlier ones. Both times are of Jupyter's clock.
+  const forgetLinesBefore = (time) => {
+    const old = (line) => Date.parse(line) < Date.parse(time);
+    waiting = waiting.filter((line) => !old(line.time));
+    for (const row of [...rows.children]) if (old(row.dataset.time)) row.remove();
+  };
+
   // ---- the state
 
-  let since = null; // when the server entered its state, by the clock of Jupyter
   let begun = performance.now() - 1000 * Number(main.dataset.elapsed || 0);
   let ended = false;
 
@@ -150,6 +158,7 @@
         end(false);
         if (byId("cancel")) byId("cancel").disabled = false;
       }
+      if (since !== server.since) forgetLinesBefore(server.since);
       showStage(server.stage);
     }
     since = server.since;
@@ -187,14 +196,14 @@
         const server = await get("");
         const { lines } = document.hidden ? { lines: [] } : await get("/logs?html=1&tail=100");
         if (current !== connection || timer === null) return;
-        if (lines.length) run = null;
+        afresh = true;
         lines.forEach(show);
         apply(server);
       } catch (error) {
         if (current !== connection || timer === null) return;
         if (error.status >= 400 && error.status < 500) {
           say(`${error.message} This page reloads every ${SLOWLY / 1000} seconds.`);
-          setTimeout(() => location.reload(), SLOWLY);
+          setTimeout(() => location.reload(), document.hidden ? HIDDEN : SLOWLY);
           return;
         }
         say("Jupyter does not answer. Trying again.");
@@ -217,7 +226,7 @@
     }
     source = new EventSource(`${api}/logs?follow=1&html=1&tail=100`);
     source.onopen = () => {
-      run = null; // the lines come again from here on
+      afresh = true;
     };
     source.onerror = () => {
       if (timer === null) ask(0);
@@ -242,6 +251,7 @@
         say("Stopping.");
         try {
           apply(await post("stop"));
+          if (ended) byId("again").focus();
         } catch (error) {
           cancel.disabled = false;
           say(`It could not be stopped: ${error.message}`);
