@@ -126,8 +126,8 @@ async def follow_server(
                     if follower.lost:
                         stream.send("gap", {"lost": follower.lost})
                         follower.lost = 0
-    except StreamClosedError:
-        pass
+    except (StreamClosedError, asyncio.CancelledError):
+        pass  # the client has gone, or Jupyter stops: the response ends here
     finally:
         remove()
 
@@ -149,7 +149,7 @@ async def follow_all(handler: APIHandler, runtime: Runtime, describe: Describe) 
                     stream.send("state", changes.popleft())
                 await stream.flush()
                 await stream.wait()
-    except StreamClosedError:
-        pass
+    except (StreamClosedError, asyncio.CancelledError):
+        pass  # the client has gone, or Jupyter stops: the response ends here
     finally:
         remove()
