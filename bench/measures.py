@@ -9,6 +9,7 @@ import asyncio
 import http.client
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from . import environments
-from .rig import COLD, ORIGIN, Rig, Way, free_port, listens
+from .rig import COLD, ORIGIN, Rig, Way, free_port
 
 MIB = 1024 * 1024
 
@@ -243,29 +244,40 @@ async def talk(way: Way, deadline: float) -> int:
 
 
 def cold(rig: Rig, effort: Effort) -> list[Table]:
-    """The first request of a server that listens 0.1 s after its start; and the same without a proxy."""
-    table = Table("milliseconds: first request of a server that needs 100 ms to listen", "4.6, cookie", False)
-    for number in range(min(effort.rounds, COLD)):
-        table.add("direct", alone() * 1000)
-        for way in ways(rig.new(), rig.old()):
-            connection = way.connect()
-            base = way.prefix.partition("proxy/")[0]
-            began = time.perf_counter()
-            request(connection, Way(way.name, way.port, f"{base}slow{number}", way.headers), "/1k")
-            table.add(way.name, (time.perf_counter() - began) * 1000)
-            connection.close()
-    return [table]
+    """The first request of a server that is not running; and the same server started and asked without a proxy."""
+    tables = []
+    kinds = {"slow": ([sys.executable, ORIGIN], ["--delay", "0.1"], "needs 100 ms to listen")}
+    if rig.quick():
+        kinds["quick"] = ([rig.quick()], [], "listens at once")
+    for name, (command, options, what) in kinds.items():
+        table = Table(f"milliseconds: first request of a server that {what}", "4.6, cookie", False)
+        for number in range(min(max(effort.rounds, 5), COLD)):
+            table.add("direct", alone(command, options) * 1000)
+            for way in ways(rig.new(), rig.old()):
+                connection = way.connect()
+                base = way.prefix.partition("proxy/")[0]
+                began = time.perf_counter()
+                request(connection, Way(way.name, way.port, f"{base}{name}{number}", way.headers), "/1k")
+                table.add(way.name, (time.perf_counter() - began) * 1000)
+                connection.close()
+        tables.append(table)
+    return tables
 
 
-def alone() -> float:
-    """Seconds from the start of such a server until it accepts a connection."""
+def alone(command: list[str], options: list[str]) -> float:
+    """Seconds from the start of a server until it has answered a request."""
     port = free_port()
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, ORIGIN, str(port), "--delay", "0.1"])
+    process = subprocess.Popen([*command, str(port), *options], stdin=subprocess.DEVNULL)
     try:
-        while not listens(port):
-            time.sleep(0.001)
-        return time.perf_counter() - began
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port)) as sock:
+                    sock.sendall(b"GET /1k HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    if sock.recv(65536):
+                        return time.perf_counter() - began
+            except ConnectionError:
+                time.sleep(0.0002)
     finally:
         process.kill()
         process.wait()

@@ -135,12 +135,26 @@ class Rig:
             self._ways["chp"] = Way("configurable-http-proxy", port) if program else None
         return self._ways["chp"]
 
+    def quick(self) -> str:
+        """The program of quick.c; "" where there is no compiler."""
+        program, compiler = self._directory / "quick", environments.program("cc", "gcc")
+        if compiler is None:
+            return ""
+        if not program.exists():
+            subprocess.run([compiler, "-O2", "-o", program, Path(__file__).with_name("quick.c")], check=True)
+        return str(program)
+
     def jupyter(self, name: str, python: str) -> Jupyter:
-        """A Jupyter server with servers "slow0" to "slow9", each of which listens 0.1 s after its start."""
-        options = {"command": [sys.executable, ORIGIN, "{port}", "--delay", "0.1"], "timeout": 30}
+        """A Jupyter server with servers "slow0" to "slow9", each of which listens 0.1 s after its start.
+
+        And, where there is a compiler, "quick0" to "quick9" that listen at once.
+        """
+        slow = {"command": [sys.executable, ORIGIN, "{port}", "--delay", "0.1"], "timeout": 30}
+        quick = {"command": [self.quick(), "{port}"], "timeout": 30}
+        names = {"slow": slow, **({"quick": quick} if self.quick() else {})}
         jupyter = Jupyter(
             self._directory / name,
-            f'c.ServerProxy.servers = {{f"slow{{n}}": {options!r} for n in range({COLD})}}',
+            f"c.ServerProxy.servers = {{f'{{name}}{{n}}': o for name, o in {names!r}.items() for n in range({COLD})}}",
             python=python,
             log_level="WARN",
         )

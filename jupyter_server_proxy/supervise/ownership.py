@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 _LISTEN = "0A"
+
+#: At most one line of a table is made for a read of this size.
+_LINE_BYTES = 128
 
 #: Local addresses of /proc/net/tcp and tcp6 (hexadecimal, in host byte order) that a loopback connection reaches.
 _V4_REACHABLE = frozenset({"0100007F", "00000000"})
@@ -23,37 +26,67 @@ class Listener:
     uid: int
 
 
-def listeners(port: int) -> list[Listener] | None:
+def listeners(port: int, *, ipv6: bool | None = None) -> list[Listener] | None:
     """The sockets that listen on a port.
 
     Args:
         port: 1-65535.
+        ipv6: only those that a connection to ::1 reaches, or only those that one to 127.0.0.1 reaches. The latter are
+            also sockets of IPv6, where none of IPv4 listens.
 
     Returns:
         None where the system does not tell (it does on Linux, for all users).
     """
-    try:
-        tables = [Path("/proc/net/tcp").read_text(), Path("/proc/net/tcp6").read_text()]
-    except FileNotFoundError:
+    tables = {None: ("tcp", "tcp6"), True: ("tcp6",), False: ("tcp", "tcp6")}[ipv6]
+    found: list[Listener] = []
+    for table in tables:
         try:
-            tables = [Path("/proc/net/tcp").read_text()]  # IPv6 is switched off
+            found += parse_proc_net(_listening_lines(Path("/proc/net") / table), port)
+        except FileNotFoundError:
+            if table == "tcp6":
+                continue  # IPv6 is switched off
+            return None
         except OSError:
             return None
-    except OSError:
-        return None
-    return [listener for table in tables for listener in parse_proc_net(table, port)]
+        if found and ipv6 is False:
+            break
+    return found
 
 
-def parse_proc_net(table: str, port: int) -> Iterator[Listener]:
-    """Find a port's listeners in the text of /proc/net/tcp or tcp6 (see proc(5))."""
+def _listening_lines(path: Path) -> Iterator[str]:
+    """The lines of a table up to the first socket that does not listen.
+
+    Those that listen come first, and the kernel makes lines as they are read, so they are read one by one: the walk
+    through all the others takes milliseconds, even where there are few.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        rest = b""
+        while data := os.read(descriptor, _LINE_BYTES):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                columns = line.split(None, 4)
+                yield line.decode("ascii", "replace")
+                if len(columns) > 3 and columns[0] != b"sl" and columns[3] != _LISTEN.encode():
+                    return
+    finally:
+        os.close(descriptor)
+
+
+def parse_proc_net(lines: Iterable[str], port: int) -> Iterator[Listener]:
+    """Find a port's listeners in the lines of /proc/net/tcp or tcp6 (see proc(5)); stops with the first.
+
+    Two sockets of two users cannot listen on one port of one address.
+    """
     wanted = f"{port:04X}"
-    for line in table.splitlines()[1:]:
+    for line in lines:
         columns = line.split()
         if len(columns) < 8 or columns[3] != _LISTEN:
             continue
         address, _, local_port = columns[1].partition(":")
         if local_port == wanted and (address in _V4_REACHABLE or address in _V6_REACHABLE):
             yield Listener(int(columns[7]))
+            return
 
 
 def tree_ports(pid: int, group: int) -> set[int]:

@@ -14,7 +14,7 @@ from ..rules.spec import AskingCallable, ReadinessSpec, ServerSpec
 from ..rules.template import call_with_asked_args, render
 from ..upstream.address import Address, TcpAddress
 from ..upstream.dial import dial
-from .endpoint import Endpoint, is_answered
+from .endpoint import Endpoint, is_answered, is_free
 from .ownership import listeners, tree_holds_socket, tree_ports
 from .process import Process
 
@@ -93,7 +93,11 @@ class Readiness:
         """
         self._is_ours = False
         self.not_ready = ""
-        self.taken = is_answered(self._endpoint.path) if self._endpoint.is_unix else bool(self._owners(None))
+        if self._endpoint.is_unix:
+            self.taken = is_answered(self._endpoint.path)
+        else:
+            # That a port is free is quickly found out; who has it, is not.
+            self.taken = not is_free(self._endpoint.port) and bool(self._owners(None))
 
     def still_ours(self) -> bool:
         """Whether somebody of this user listens there; asked where no process of ours runs: the server daemonized."""
@@ -125,7 +129,7 @@ class Readiness:
                 if not await accepts_connections(replace(address, tls=None), timeout):
                     continue
                 if not self._is_ours:
-                    self._owners(process)
+                    self._owners(process, ipv6=":" in address.hosts[0])
                     self._is_ours = True
                     self._on_open()
             if await self._is_ready(address, timeout):
@@ -168,10 +172,10 @@ class Readiness:
             return tree_holds_socket(pid, pid, endpoint.path)
         return endpoint.listening_port in tree_ports(pid, pid)
 
-    def _owners(self, process: Process | None) -> set[int] | None:
+    def _owners(self, process: Process | None, *, ipv6: bool | None = None) -> set[int] | None:
         """Users whose sockets listen on the port; None where the system does not tell."""
         port = self._endpoint.listening_port
-        found = listeners(port)
+        found = listeners(port, ipv6=ipv6)
         if found is None:
             return None
         owners = {listener.uid for listener in found}
