@@ -14,9 +14,7 @@ docs/architecture.md has the table of all transitions.
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
@@ -24,6 +22,7 @@ from typing import Any
 from ..errors import ProxyError, ServerUnavailable, StartFailed
 from ..rules.spec import ServerSpec
 from ..upstream.address import Address
+from .chronicle import Chronicle
 from .endpoint import Endpoint
 from .facts import Exit, Facts, FailedRequest, Stage, State
 from .failures import describe_exit
@@ -33,7 +32,7 @@ from .logfile import LogFile
 from .logs import LogTail
 from .readiness import HttpProbe, Readiness
 from .reaper import Reaper
-from .setbacks import Setbacks
+from .setbacks import Hold, Setbacks
 from .usage import Usage
 
 __all__ = ["ManagedServer", "State"]
@@ -47,14 +46,6 @@ RECORD_PAUSE = 0.1
 
 #: Requests that failed, and are remembered.
 FAILED_REQUESTS = 100
-
-
-class Hold(enum.Enum):
-    """What does not start a stopped server again."""
-
-    NOTHING = enum.auto()
-    BACKGROUND = enum.auto()  # somebody stopped it: pages that are still open shall not bring it back
-    REQUESTS = enum.auto()  # the restart policy leaves it to people
 
 
 class ManagedServer:
@@ -123,24 +114,17 @@ class ManagedServer:
         )
         # Where it is in its life
         self._state = State.STOPPED
-        self._since = time.time()
-        self._stage: Stage | None = None
         self._address: Address | None = None
         self._launch: Launch | None = None
         self._task: asyncio.Task[None] | None = None
         self._interrupted: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._hold = Hold.NOTHING
         # What led there
+        self._chronicle = Chronicle()
         self._setbacks = Setbacks(spec.name, spec.lifecycle, lambda: asyncio.get_running_loop().time())
         self._ready_since = 0.0
         self._next_look = 0.0
-        self._starts = 0
-        self._restarts = 0
-        self._brings_back = False
-        self._start_seconds: float | None = None
-        self._last_exit: Exit | None = None
 
     # ---- what it is
 
@@ -152,7 +136,7 @@ class ManagedServer:
     @property
     def stage(self) -> Stage | None:
         """How far its start has come; None when it is not starting."""
-        return self._stage
+        return self._chronicle.stage
 
     @property
     def address(self) -> Address | None:
@@ -180,28 +164,23 @@ class ManagedServer:
         """Whether it is ours to start and to stop; a callable may decide anew at each start that it is not."""
         return bool(self.spec.command) and not (self._state is State.READY and self._launch is None)
 
-    @property
-    def expected_start(self) -> float | None:
-        """Seconds that a start will probably take."""
-        return self._history.expected(self.spec.name)
-
     def facts(self) -> Facts:
         """All that can be told about it now."""
-        launch = self._launch
+        launch, chronicle = self._launch, self._chronicle
         return Facts(
             state=self._state,
-            since=self._since,
-            stage=self._stage,
+            since=chronicle.since,
+            stage=chronicle.stage,
             managed=self.is_managed,
             pid=self.pid,
             endpoint=self._address.url if self._address is not None else None,
-            starts=self._starts,
-            restarts=self._restarts,
+            starts=chronicle.starts,
+            restarts=chronicle.restarts,
             started=launch.started or None if launch is not None else None,
-            start_seconds=self._start_seconds,
-            expected_start_seconds=self.expected_start,
+            start_seconds=chronicle.start_seconds,
+            expected_start_seconds=self._history.expected(self.spec.name),
             failure=self._setbacks.failure,
-            last_exit=self._last_exit,
+            last_exit=chronicle.last_exit,
             last_used=self.usage.last_time or None,
         )
 
@@ -227,9 +206,8 @@ class ManagedServer:
                 await self._wait()
                 continue
             if self._state is not State.STARTING:
-                self._refuse_if_held(background)
-                if (too_early := self._setbacks.refusal(self.logs.tail(OUTPUT_LINES))) is not None:
-                    raise too_early
+                if (refusal := self._refusal(background)) is not None:
+                    raise refusal
                 self._begin_start()
             await self._wait()
             if (failure := self._setbacks.error()) is not None:
@@ -268,8 +246,8 @@ class ManagedServer:
                 self._task.cancel()
             await self._wait()
         self._setbacks.forget()
-        self._brings_back = False
-        self._hold = Hold.BACKGROUND if hold else Hold.NOTHING
+        self._chronicle.is_restart = False
+        self._setbacks.hold = Hold.BACKGROUND if hold else Hold.NOTHING
         if self._state is State.FAILED:
             self._enter(State.STOPPED)
         self._endpoint.release()
@@ -282,9 +260,8 @@ class ManagedServer:
 
     async def restart(self) -> None:
         """Stop it, and begin a start; raises as ``start``."""
-        again = self._starts > 0
         await self.stop()
-        self._brings_back = again
+        self._chronicle.is_restart = self._chronicle.starts > 0
         await self.start()
 
     def report_connect_failure(self, address: Address) -> None:
@@ -310,18 +287,12 @@ class ManagedServer:
     def _enter(self, state: State) -> None:
         """Every change of the state goes through here."""
         old, self._state = self._state, state
-        self._since = time.time()
-        self._stage = None
+        self._chronicle.enter_state()
         self._log.debug("Server '%s': %s -> %s", self.spec.name, old.value, state.value)
         self._tell(old)
 
     def _reach(self, stage: Stage) -> None:
-        if self._state is State.STARTING and self._stage is not stage:
-            if stage is Stage.PROCESS:
-                self._starts += 1
-                self._restarts += self._brings_back
-                self._brings_back = False
-            self._stage = stage
+        if self._state is State.STARTING and self._chronicle.reach(stage):
             self._tell(self._state)
 
     def _tell(self, old: State) -> None:
@@ -335,7 +306,6 @@ class ManagedServer:
 
     def _begin_start(self) -> None:
         self._cancel_timer()
-        self._hold = Hold.NOTHING
         self._setbacks.begin()
         self._begin(State.STARTING, self._start())
 
@@ -379,8 +349,8 @@ class ManagedServer:
         if launch.process is None:
             self._launch = None
         else:
-            self._start_seconds = self._ready_since - begun
-            loop.call_later(RECORD_PAUSE, self._history.record, self.spec.name, self._start_seconds)
+            seconds = self._chronicle.start_seconds = self._ready_since - begun
+            loop.call_later(RECORD_PAUSE, self._history.record, self.spec.name, seconds)
             launch.process.exited.add_done_callback(self._on_exit)
             if self.idle_timeout:
                 self._timer = loop.call_later(self.idle_timeout, self._look_whether_idle)
@@ -394,7 +364,7 @@ class ManagedServer:
         if launch.process.exited is not exited:
             return
         code = exited.result()
-        self._last_exit = Exit.of(code)
+        self._chronicle.last_exit = Exit.of(code)
         if code == 0:
             # It may have left a daemon behind, which is looked at from now on.
             self._log.info("The process of server '%s' has ended", self.spec.name)
@@ -420,8 +390,7 @@ class ManagedServer:
         await self._end_process()
         self._enter(State.STOPPED)
         if by_itself:
-            failed = self._last_exit is None or self._last_exit.code != 0
-            self._follow_policy(failed)
+            self._follow_policy(failed=not self._chronicle.ended_well)
 
     async def _end_process(self) -> None:
         launch, self._launch = self._launch, None
@@ -430,7 +399,7 @@ class ManagedServer:
         process = launch.process
         await launch.stop()
         if process is not None and process.exited.done():
-            self._last_exit = Exit.of(process.exited.result())
+            self._chronicle.last_exit = Exit.of(process.exited.result())
 
     # ---- daemons, idle servers, and the restart policy
 
@@ -476,11 +445,11 @@ class ManagedServer:
     def _follow_policy(self, failed: bool) -> None:
         """The server has ended by itself, or could not be started."""
         policy = self.spec.lifecycle.restart_policy
-        self._brings_back = True
+        self._chronicle.is_restart = True
         if self._closed:
             return
         if policy == "never":
-            self._hold = Hold.REQUESTS
+            self._setbacks.hold = Hold.REQUESTS
         elif policy == "always" or (policy == "on-failure" and failed):
             self._timer = asyncio.get_running_loop().call_later(self._setbacks.pause_left() or 0.0, self._bring_back)
 
@@ -493,25 +462,18 @@ class ManagedServer:
             self._timer.cancel()
             self._timer = None
 
-    # ---- refusals
+    # ---- failures
+
+    def _refusal(self, background: bool) -> ProxyError | None:
+        last_exit = self._chronicle.last_exit
+        code = last_exit.code if last_exit is not None else None
+        return self._setbacks.refusal(self.logs.tail(OUTPUT_LINES), code, background=background)
 
     def _fail(self, error: ProxyError, command: str) -> None:
         self._setbacks.start_failed(error, command)
         self._log.error("%s", error.message)
         self._enter(State.FAILED)
         self._follow_policy(failed=True)
-
-    def _refuse_if_held(self, background: bool) -> None:
-        name = self.spec.name
-        if self._hold is Hold.REQUESTS:
-            how = f"Start it in JupyterLab, or by: jupyter server-proxy start {name}"
-            raise self._setbacks.error() or StartFailed(
-                f"Server '{name}' has ended, and is not started again by itself. {how}",
-                exit_code=self._last_exit.code if self._last_exit is not None else None,
-                output=self.logs.tail(OUTPUT_LINES),
-            )
-        if self._hold is Hold.BACKGROUND and background:
-            raise ServerUnavailable(f"Server '{name}' was stopped. Open it anew to start it.")
 
     def _on_line(self, line: str) -> None:
         self._log.info("[%s] %s", self.spec.name, line)

@@ -1,27 +1,40 @@
-"""What has failed, how often, and when the next start may be."""
+"""What keeps a server from being started: failures, and the pauses after them; or somebody who has stopped it."""
 
 from __future__ import annotations
 
+import enum
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..errors import ProxyError, StartFailed
+from ..errors import ProxyError, ServerUnavailable, StartFailed
 from ..rules.backoff import next_delay
 from ..rules.spec import LifecycleSpec
 from .facts import Failure
 
 
+class Hold(enum.Enum):
+    """What does not start a stopped server again."""
+
+    NOTHING = enum.auto()
+    BACKGROUND = enum.auto()  # somebody stopped it: pages that are still open shall not bring it back
+    REQUESTS = enum.auto()  # the restart policy leaves it to people
+
+
 class Setbacks:
-    """Counts failures of one server in a row.
+    """Counts failures of one server in a row, and remembers why it is not to be started.
 
     Args:
         name: of the server.
         lifecycle: how long the pauses are.
         clock: gives seconds.
+
+    Attributes:
+        hold: what does not start it.
     """
 
     def __init__(self, name: str, lifecycle: LifecycleSpec, clock: Callable[[], float]) -> None:
+        self.hold = Hold.NOTHING
         self._name = name
         self._lifecycle = lifecycle
         self._clock = clock
@@ -61,6 +74,7 @@ class Setbacks:
 
     def begin(self) -> None:
         """A start begins: its failure is not known yet."""
+        self.hold = Hold.NOTHING
         self._error = self._failure = None
 
     def pause_left(self) -> float | None:
@@ -85,18 +99,26 @@ class Setbacks:
             )
         return type(error)(error.message, detail=error.detail, retry_after=left)
 
-    def refusal(self, output: tuple[str, ...]) -> ProxyError | None:
-        """Why the server is not started now, if it is too early.
+    def refusal(self, output: tuple[str, ...], exit_code: int | None, *, background: bool) -> ProxyError | None:
+        """Why the server is not started now, if there is a reason.
 
         Args:
             output: its last lines.
+            exit_code: of its last process.
+            background: a page that is open asks, not a person.
         """
+        name = self._name
+        if self.hold is Hold.REQUESTS:
+            how = f"Start it in JupyterLab, or by: jupyter server-proxy start {name}"
+            message = f"Server '{name}' has ended, and is not started again by itself. {how}"
+            return self.error() or StartFailed(message, exit_code=exit_code, output=output)
+        if self.hold is Hold.BACKGROUND and background:
+            return ServerUnavailable(f"Server '{name}' was stopped. Open it anew to start it.")
         left = self.pause_left()
         if left is None:
             return None
-        return self.error() or StartFailed(
-            f"Server '{self._name}' keeps ending soon after it was started.", output=output, retry_after=left
-        )
+        message = f"Server '{name}' keeps ending soon after it was started."
+        return self.error() or StartFailed(message, output=output, retry_after=left)
 
     def _delay(self, failures: int) -> float:
         return next_delay(failures, self._lifecycle.restart_delay, self._lifecycle.restart_delay_max)
