@@ -12,7 +12,7 @@ SOURCES := jupyter_server_proxy tests demo bench conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench conformance differential fuzz test test-unit test-integration soak lint types imports format hooks changelog dist clean
+.PHONY: help demo bench conformance differential fuzz test test-unit test-integration test-browser soak lint types imports format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,13 +24,17 @@ demo: $(VENV)/.demo ## open JupyterLab with six demo applications (DEMO_ARGS="--
 
 # ---- check it
 
-test: lint types imports test-unit test-integration ## all checks and all tests: what CI runs
+test: lint types imports test-unit test-integration test-browser ## all checks and all tests: what CI runs
 
 test-unit: $(VENV)/.test ## the unit tests: seconds, no sockets, no processes
 	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
 
 test-integration: $(VENV)/.apps ## real Jupyter servers with real children, Streamlit and Panel among them
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration $(PYTEST_ARGS)
+
+test-browser: $(VENV)/.apps ## pages and front ends in a real browser, Chromium
+	tests/browser/install-chromium
+	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
 
 soak: $(VENV)/.test ## mixed load for ten minutes: memory, descriptors, threads, children (SOAK_ARGS="--minutes 3")
 	$(BIN)/python tests/soak/soak.py $(SOAK_ARGS)
