@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import math
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -269,12 +270,12 @@ def describe_exit_code(code: int) -> str:
     Args:
         code: minus the number of the signal that ended it, if one did; shells tell 128 and that number instead.
     """
-    from ..supervise.failures import describe_exit
-
-    words = describe_exit(code)
+    if code >= 0:
+        words = str(code)
+    else:
+        words = f"Ended by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"Ended by signal {-code}"
     reason = _USUAL_REASONS.get(128 - code if code < 0 else code)
-    text = words[0].upper() + words[1:]
-    return f"{text}: {reason}." if reason else f"{text}."
+    return f"{words}: {reason}" if reason else words
 
 
 def _describe_owner(owner: Mapping[str, Any] | None) -> str:

@@ -115,9 +115,12 @@
 
   let begun = performance.now() - 1000 * Number(main.dataset.elapsed || 0);
   let ended = false;
+  const heading = document.querySelector("h1");
+  const starting = heading.textContent;
 
   const offer = (text) => {
     end(true);
+    heading.textContent = document.title = title;
     byId("again").textContent = text;
     byId("again").hidden = false;
   };
@@ -156,6 +159,8 @@
       if (ended || (since !== null && since !== server.since)) {
         begun = performance.now();
         end(false);
+        heading.textContent = starting;
+        document.title = `${starting}…`;
         if (byId("cancel")) byId("cancel").disabled = false;
       }
       if (since !== server.since) forgetLinesBefore(server.since);
@@ -219,7 +224,7 @@
 
   const connect = () => {
     disconnect();
-    if (leaving) return;
+    if (leaving || apart) return;
     if (document.hidden) {
       ask(HIDDEN);
       return;
@@ -242,7 +247,15 @@
 
   // ---- the pages
 
+  // In a sandbox without an origin of its own nothing can be asked: all goes as it does without this script.
+  const apart = self.origin === "null";
+
   const waitingPage = () => {
+    setInterval(tick, 1000);
+    if (apart) {
+      setTimeout(() => location.reload(), SLOWLY);
+      return;
+    }
     const cancel = byId("cancel");
     if (cancel) {
       cancel.hidden = false;
@@ -259,7 +272,6 @@
       });
     }
     byId("again").addEventListener("click", forgetReloads);
-    setInterval(tick, 1000);
     document.addEventListener("visibilitychange", connect);
     addEventListener("pagehide", disconnect);
     addEventListener("pageshow", (event) => {
@@ -272,6 +284,7 @@
     const retry = byId("retry");
     const time = byId("failed-at");
     if (time) time.textContent = new Date(time.dateTime).toLocaleString();
+    if (apart) return;
     if (byId("pause")) byId("pause").hidden = true; // this button does not wait
     retry.addEventListener("click", async (event) => {
       event.preventDefault();
