@@ -315,3 +315,33 @@ def test_more_time_to_start_by_the_environment(start_jupyter: Callable[..., Jupy
     wrong = start_jupyter(config, environment={"JUPYTER_SERVER_PROXY_START_TIMEOUT": "soon"})
     assert wrong.get(API + "servers").status == 404
     assert "JUPYTER_SERVER_PROXY_START_TIMEOUT must be a number of seconds, got 'soon'" in wrong.log()
+
+
+# ---- activity of Jupyter
+
+PING = bytes([0x89, 0x80, 1, 2, 3, 4])
+TEXT = bytes([0x81, 0x81, 0, 0, 0, 0]) + b"x"
+
+
+def last_activity(jupyter: Jupyter) -> str:
+    return str(jupyter.get("api/status?no_track_activity=1").json()["last_activity"])
+
+
+def test_messages_of_websockets_are_activity_and_pings_are_not(start_jupyter: Callable[..., Jupyter]) -> None:
+    jupyter = start_jupyter('c.ServerProxy.servers = {"echo": {"command": ECHO}}')
+    sock = jupyter.raw()
+    sock.sendall(
+        f"GET /echo/ws HTTP/1.1\r\nHost: 127.0.0.1:{jupyter.port}\r\nAuthorization: token {jupyter.token}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    assert sock.recv(65536).startswith(b"HTTP/1.1 101")
+    time.sleep(1.2)  # activity is told once a second
+    before = last_activity(jupyter)
+    for _ in range(12):
+        sock.sendall(PING)
+        time.sleep(0.1)
+    assert last_activity(jupyter) == before
+    sock.sendall(TEXT)
+    wait_until(lambda: last_activity(jupyter) > before, "the message to count")
+    sock.close()
