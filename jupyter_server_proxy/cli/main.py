@@ -30,6 +30,7 @@ exit codes:
        or it does not have the extension
   4    there is no server of that name
   130  ended by Ctrl-C
+  141  whoever read the results has left
 
 Results are written to stdout, messages to stderr. With --json, stdout has JSON and nothing else; a failure
 is then {"error": {"message": ..., "code": <exit code>, ...}}.
