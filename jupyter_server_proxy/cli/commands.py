@@ -79,7 +79,7 @@ def stop(console: Console, connect: Connect, arguments: Namespace) -> None:
     """``stop``: all names are known, or nothing is done; one that cannot be stopped leaves the others to be."""
     client = connect()
     if arguments.all:
-        names = [s["name"] for s in client.servers() if s["managed"] and s["state"] not in ("stopped", "failed")]
+        names = [server["name"] for server in client.servers() if _may_run(server)]
     else:
         names = list(dict.fromkeys(arguments.name))
         client.find(*names)
@@ -101,6 +101,12 @@ def stop(console: Console, connect: Connect, arguments: Namespace) -> None:
         console.print_json({"servers": stopped})
     elif not names:
         console.tell("No server runs.")
+
+
+def _may_run(server: dict[str, Any]) -> bool:
+    """Whether it is ours and runs, or will be started by itself after a pause."""
+    starts_itself = server["state"] == "failed" and server["restart_policy"] in ("always", "on-failure")
+    return bool(server["managed"]) and (server["state"] not in ("stopped", "failed") or starts_itself)
 
 
 def open_server(console: Console, connect: Connect, arguments: Namespace) -> None:
