@@ -17,13 +17,12 @@ from ..supervise.ownership import describe_listener
 from .finding import Finding
 from .programs import SAMPLE_PORT, SAMPLE_SOCKET, Command, check_directory, check_program, render
 
-#: First parts of URLs that Jupyter Server and its applications have.
+#: First parts of URLs of Jupyter Server itself, and of JupyterLab and Notebook.
 JUPYTER_PATHS = frozenset(
     {
-        *("api", "custom", "files", "gateway", "kernelspecs", "login", "logout", "metrics", "nbconvert", "services"),
-        *("static", "terminals", "view"),
-        *("consoles", "doc", "edit", "lab", "lsp", "nbextensions", "notebooks", "retro", "tree", "voila"),
-        *("hub", "oauth_callback", "user"),
+        *("api", "custom", "files", "kernelspecs", "login", "logout", "metrics", "nbconvert", "nbextensions"),
+        *("oauth_callback", "static", "terminals", "view"),
+        *("consoles", "doc", "edit", "lab", "lsp", "notebooks", "tree"),
     }
 )
 
@@ -63,7 +62,7 @@ def check_name(spec: ServerSpec) -> Iterator[Finding]:
     first = spec.name.partition("/")[0]
     if first in JUPYTER_PATHS:
         yield Finding(
-            "error", f"/{first}/ is a URL of Jupyter itself: one of the two cannot be reached.", "Choose another name.",
+            "error", f"It takes the place of /{first}/, which is a URL of Jupyter itself.", "Choose another name.",
             spec.name,
         )  # fmt: skip
 

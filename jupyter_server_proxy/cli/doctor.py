@@ -63,9 +63,15 @@ def diagnose(console: Console, arguments: Namespace) -> int:
         servers = read_servers(proxy, log)
         findings += [describe_record(record) for record in recorder.take()]
         findings += _check(servers, found)
-    findings.sort(key=lambda finding: finding.server is not None)
+    findings = _group(findings)
     _report(console, findings, found)
     return ExitCode.FAILED if any(finding.severity == "error" for finding in findings) else ExitCode.OK
+
+
+def _group(findings: list[Finding]) -> list[Finding]:
+    """What is said about one server together; what is said about none, first."""
+    order = {server: number for number, server in enumerate(dict.fromkeys(f.server for f in findings))}
+    return sorted(findings, key=lambda finding: -1 if finding.server is None else order[finding.server])
 
 
 def _check(servers: list[ServerProcess], found: JupyterConfiguration) -> Iterator[Finding]:
@@ -144,6 +150,8 @@ def describe_record(record: logging.LogRecord) -> Finding:
         ((severity, remedy) for part, severity, remedy in _REMEDIES if part in message), ("warning", "Correct it.")
     )
     message = message.replace("; this server is skipped", "")
+    if server and message.startswith(": ", server.end()):
+        message = message[server.end() + 2 :]
     return Finding(severity, message, remedy, server[2] if server else None)  # type: ignore[arg-type]
 
 

@@ -408,7 +408,7 @@ def test_names_times_and_icons(home: Home) -> None:
     )
     report = home.doctor()
     assert report.code == 1
-    assert report.says("lab", "error", "/lab/ is a URL of Jupyter")
+    assert report.says("lab", "error", "takes the place of /lab/")
     assert report.says("short", "warning", "0.1 s")
     assert len(report.of("milliseconds", "warning")) == 3
     assert report.says("iconless", "warning", "/no/such/icon.svg")
