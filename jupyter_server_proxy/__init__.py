@@ -41,5 +41,10 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
     load(serverapp)
 
 
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Asked by `jupyter labextension develop` for what to link."""
+    return [{"src": "labextension", "dest": "@jupyterhub/jupyter-server-proxy"}]
+
+
 load_jupyter_server_extension = _load_jupyter_server_extension
 _jupyter_server_extension_paths = _jupyter_server_extension_points

@@ -1,0 +1,27 @@
+// All plugins; each feature has its own file.
+
+import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+
+import { Api } from './api';
+import { launcherPlugin } from './launcher';
+import { ServersModel } from './model';
+import { openPlugin } from './open';
+import { runningPlugin } from './running';
+import { IServers, PLUGIN } from './tokens';
+
+/** The model that all others share. */
+const serversPlugin: JupyterFrontEndPlugin<IServers> = {
+  id: `${PLUGIN}:servers`,
+  description: 'Knows the servers and their states.',
+  autoStart: true,
+  provides: IServers,
+  activate: (app: JupyterFrontEnd): IServers => {
+    const model = new ServersModel(new Api(app.serviceManager.serverSettings));
+    model.begin();
+    return model;
+  }
+};
+
+export { IOpener, IServers } from './tokens';
+
+export default [serversPlugin, openPlugin, launcherPlugin, runningPlugin];
