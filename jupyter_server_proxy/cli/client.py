@@ -177,7 +177,7 @@ class Client:
                 f"The certificate of {place} is not trusted: {reason}. SSL_CERT_FILE can name the file of its CA.",
                 ExitCode.NO_JUPYTER,
             ) from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             what = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Failure(f"Jupyter at {place} does not answer: {what}.", ExitCode.NO_JUPYTER) from None
 

@@ -82,7 +82,8 @@ def recording() -> Iterator[tuple[logging.Logger, Recorder]]:
     try:
         yield log, recorder
     finally:
-        log.level, log.propagate, log.handlers = before
+        log.setLevel(before[0])
+        log.propagate, log.handlers = before[1:]
 
 
 def read_configuration(file: str, log: logging.Logger, recorder: Recorder) -> JupyterConfiguration:
@@ -100,7 +101,11 @@ def read_configuration(file: str, log: logging.Logger, recorder: Recorder) -> Ju
         raise Failure(f"There is no file {file}.", ExitCode.USAGE)
     own, findings = _read("jupyter_server_config", os.path.abspath(file) if file else "", log, recorder)
     found = JupyterConfiguration(own.config, own.config_file_paths, {}, list(own.loaded_config_files), findings)
-    found.extensions = _read_extensions(found)
+    try:
+        found.extensions = _read_extensions(found)
+    except (AttributeError, TypeError, ValueError) as error:
+        remedy = "It must be a dictionary of True and False, in all files."
+        found.findings.append(Finding("error", f"jpserver_extensions cannot be read: {mask_text(str(error))}", remedy))
     found.findings += _look_into_directories(found.directories)
     for extension in sorted(_FILES_OF_EXTENSIONS):
         if found.extensions.get(extension):
@@ -120,7 +125,11 @@ def _read(name: str, file: str, log: logging.Logger, recorder: Recorder) -> tupl
         app.load_config_file()
     except SystemExit as error:
         findings.append(
-            Finding("error", f"The configuration ends Jupyter (exit code {error.code}).", "Correct what follows.")
+            Finding(
+                "error",
+                f"The configuration ends Jupyter (exit code {error.code}).",
+                "Look for a file that calls sys.exit, or for an option of Jupyter that is wrong.",
+            )
         )
     for record in recorder.take():
         findings.append(_describe_record(record))

@@ -49,8 +49,8 @@ class RunningJupyter:
 
     def link(self, path: str) -> str:
         """The address of a path that begins with the base URL, as people reach it; with a unix socket the path."""
-        whole = self.public_url or self.url
-        return whole.removesuffix(self.base_url) + path if whole else path
+        parts = urlsplit(self.public_url or self.url)
+        return f"{parts.scheme}://{parts.netloc}{path}" if parts.netloc else path
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def list_running() -> list[dict[str, Any]]:
             info = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue  # it is just being written, or removed
-        if isinstance(info, dict) and _runs(info.get("pid")):
+        if isinstance(info, dict) and isinstance(info.get("url"), str) and _runs(info.get("pid")):
             found.append(info)
     return found
 
@@ -113,8 +113,13 @@ def find_jupyter(choice: Choice, running: Callable[[], Iterable[Mapping[str, Any
     Raises:
         Failure: there is none, or more than one.
     """
-    if choice.url:
-        return _from_url(choice, running)
+    jupyter = _from_url(choice, running) if choice.url else _choose(choice, running)
+    if not jupyter.token.isascii() or not jupyter.token.isprintable():
+        raise Failure("The token has characters that no token of Jupyter has.", ExitCode.USAGE)
+    return jupyter
+
+
+def _choose(choice: Choice, running: Callable[[], Iterable[Mapping[str, Any]]]) -> RunningJupyter:
     found = [info for info in running() if not choice.port or info.get("port") == choice.port]
     if not found:
         where = f" on port {choice.port}" if choice.port else ""
@@ -163,31 +168,34 @@ def _from_info(info: Mapping[str, Any], choice: Choice) -> RunningJupyter:
         # The name of this machine, which Jupyter tells in this case, need not be known to anybody.
         url = f"{urlsplit(url).scheme}://localhost:{info['port']}{base_url}"
     public = environment.get("JUPYTERHUB_PUBLIC_URL", "") if of_hub else ""
-    return RunningJupyter(url, public_url=public.rstrip("/") + "/" if public else "", **common)
+    return RunningJupyter(url, public_url=public, **common)
 
 
 def _from_url(choice: Choice, running: Callable[[], Iterable[Mapping[str, Any]]]) -> RunningJupyter:
-    parts = urlsplit(choice.url)
+    try:
+        parts = urlsplit(choice.url)
+        port = parts.port
+    except ValueError:
+        raise _not_an_address() from None
     path = _APPLICATION_PATH.sub("/", parts.path).rstrip("/") + "/"
     token = choice.token or parse_qs(parts.query).get("token", [""])[0] or choice.environment.get("JUPYTER_TOKEN", "")
     if parts.scheme == "http+unix" and parts.netloc:
         return RunningJupyter("", base_url=path, token=token, socket=unquote(parts.netloc))
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-        parts = parts._replace(scheme="")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Failure(
-            "--url must be the address of Jupyter, such as http://localhost:8888/, or http+unix://%2Fpath%2Fof%2Fsocket",
-            ExitCode.USAGE,
-        )
+        raise _not_an_address()
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     url = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
     if not token:
         same = (found for info in running() if _same(url, (found := _from_info(info, choice)).url))
         token = next((found.token for found in same), "")
     return RunningJupyter(url, base_url=path, token=token, verify=not _LOOPBACK.fullmatch(parts.hostname))
+
+
+def _not_an_address() -> Failure:
+    return Failure(
+        "--url must be the address of Jupyter, such as http://localhost:8888/, or http+unix://%2Fpath%2Fof%2Fsocket",
+        ExitCode.USAGE,
+    )
 
 
 def _same(url: str, other: str) -> bool:

@@ -195,6 +195,13 @@ def test_the_extension_is_off(home: Home, place: str) -> None:
     assert report.says(None, "error", "switched off")
 
 
+def test_extensions_that_are_no_dictionary(home: Home) -> None:
+    home.write('c.ServerApp.jpserver_extensions = ["jupyter_server_proxy"]\n')
+    report = home.doctor()
+    assert report.code == 1
+    assert report.says(None, "error", "jpserver_extensions cannot be read")
+
+
 # ---- traits and options
 
 

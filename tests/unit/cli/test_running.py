@@ -67,6 +67,9 @@ def test_tokens() -> None:
     assert find(info(), environment=variables).token == "token-8888"
     assert find(info(token=""), environment=variables).token == "of-variable"
     assert find(info(), environment=variables, token="of-option").token == "of-option"
+    with pytest.raises(Failure, match="characters") as raised:
+        find(info(), token="with\nbreak")
+    assert "with" not in raised.value.message
     assert "token-8888" not in repr(find(info()))
     assert "of-option" not in repr(Choice(token="of-option", environment=variables))
 
@@ -151,7 +154,9 @@ def test_a_unix_socket_by_address() -> None:
     assert (found.socket, found.base_url) == ("/run/jupyter.sock", "/base/")
 
 
-@pytest.mark.parametrize("url", ["localhost:8888", "ftp://localhost/", "http://", "http+unix:///x", "http://a:b/"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8888", "ftp://localhost/", "http://", "http+unix:///x", "http://a:b/", "http://[::1/"]
+)
 def test_what_is_no_address(url: str) -> None:
     assert code_of(url=url) is ExitCode.USAGE
 
