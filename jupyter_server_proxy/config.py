@@ -12,73 +12,21 @@ Importing this module stays cheap: traitlets and the standard library, neither t
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping
 from textwrap import dedent, indent
 from typing import Any
 
 import traitlets
-from traitlets import HasTraits, TraitError
+from traitlets import TraitError
 
 from .errors import ConfigurationError
+from .launcher import LauncherEntry, LauncherOption
 from .lifecycle import Lifecycle
-from .option import Log, Option, OptionError, default_log, describe_owner, known_keys, option_names
+from .option import Log, Option, default_log, known_keys, option_names
 from .protection import Protection
 from .rules import options
 from .rules.spec import LauncherSpec, ServerSpec
-
-
-class LauncherEntry(HasTraits):
-    """How a server appears in the launchers. Keys that are unknown are left out with a warning."""
-
-    enabled = Option(options.boolean, True, "Whether launchers show this server at all. Default: True.")
-    icon_path = Option(
-        options.icon_path,
-        "",
-        """
-        The full path of an SVG file, as a string or a pathlib.Path; JupyterLab's launcher shows it for the categories
-        "Notebook" and "Console". Default: no icon.
-        """,
-    )
-    title = Option(options.text, "", "The text of the entry. Default: the name of the server.")
-    path_info = Option(
-        options.text,
-        "",
-        """
-        What the entry opens, relative to the base URL of Jupyter; it may have a query.
-        Default: the name of the server and a slash.
-        """,
-    )
-    category = Option(options.text, "Notebook", 'The section of JupyterLab\'s launcher. Default: "Notebook".')
-
-    def __init__(self, **entry: Any) -> None:
-        super().__init__(**known_keys(entry, self.trait_names(), "launcher_entry", default_log()))
-
-
-class _LauncherOption(Option):
-    """``launcher_entry``: always a LauncherEntry of its own, with title and path_info filled in."""
-
-    def default(self, obj: Any = None) -> Any:
-        return None if obj is None else self.validate(obj, LauncherEntry())
-
-    def validate(self, obj: Any, value: Any) -> LauncherEntry:
-        if isinstance(value, LauncherEntry):
-            entry = copy.copy(value)
-        elif isinstance(value, Mapping):
-            where = f"{describe_owner(obj)}: option {self.name!r}"
-            known = known_keys(value, option_names(LauncherEntry), where, default_log())
-            try:
-                entry = LauncherEntry(**known)
-            except OptionError as error:
-                raise OptionError(describe_owner(obj), f"{self.name}.{error.option}", error.reason) from None
-        else:
-            reason = f"must be a dictionary or a LauncherEntry, got a value of type {type(value).__name__}"
-            raise OptionError(describe_owner(obj), self.name or "", reason)
-        if obj.name:
-            entry.title = entry.title or obj.name
-            entry.path_info = entry.path_info or obj.name + "/"
-        return entry
 
 
 class ServerProcess(Lifecycle):
@@ -159,13 +107,13 @@ class ServerProcess(Lifecycle):
         Default: paths stay as they are.
         """,
     )
-    launcher_entry = _LauncherOption(
+    launcher_entry = LauncherOption(
         lambda value: value,
         None,
         """
         The entry in the launchers: a LauncherEntry, or a dictionary of enabled (True), icon_path (the full path of an
         SVG file), title (the name of the server), path_info (the name and a slash; may have a query) and category
-        ("Notebook"). The defaults are given in parentheses.
+        ("Notebook"). The defaults are given in parentheses. Or a list of such entries.
         """,
     )
     new_browser_tab = Option(
@@ -278,6 +226,11 @@ class ServerProcess(Lifecycle):
         # The name first: the checks of the others speak of it.
         super().__init__(**{"name": known.pop("name", ""), **known})
 
+    @property
+    def launcher_entries(self) -> tuple[LauncherEntry, ...]:
+        """All entries; the first is ``launcher_entry``."""
+        return (self.launcher_entry, *self.launcher_entry.others)
+
     def spec(self) -> ServerSpec:
         """What is configured now, as frozen data.
 
@@ -356,9 +309,11 @@ def make_server_process(
         except TraitError as error:
             raise _as_configuration_error(name, error) from error
     if not _makes_its_own_handler(server):
-        icon = server.spec().launcher.icon_path
-        if icon and not os.path.isfile(icon):
-            log.warning("server %r: option 'launcher_entry.icon_path': there is no file %r", server.name, icon)
+        server.spec()
+        for entry in server.launcher_entries:
+            if entry.icon_path and not os.path.isfile(entry.icon_path):
+                missing = f"there is no file {entry.icon_path!r}"
+                log.warning("server %r: option 'launcher_entry.icon_path': %s", server.name, missing)
     return server
 
 

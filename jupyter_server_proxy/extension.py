@@ -24,7 +24,7 @@ from .upstream.admission import Admission
 from .upstream.dial import open_connection
 from .upstream.pool import Pool
 from .upstream.probe import ask_http
-from .web.api import IconHandler, ServersInfoHandler
+from .web.api import IconHandler, ServersInfoHandler, icon_key
 from .web.destinations import Destination, Handling, ServerDestination
 from .web.events import EventReporter
 from .web.metrics import MetricsCollector, register, unregister
@@ -84,7 +84,12 @@ def load(serverapp: Any) -> Runtime:
         destination = ServerDestination(server, handling)
         destinations[process.name] = destination, server.spec.absolute_url
         traffic[process.name] = destination.traffic
-    icons = {p.name: p.launcher_entry.icon_path for p in processes if p.launcher_entry.icon_path}
+    icons = {
+        icon_key(process.name, number): entry.icon_path
+        for process in processes
+        for number, entry in enumerate(process.launcher_entries)
+        if entry.icon_path
+    }
     base_url = runtime.base_url
     api = Api(runtime, traffic)
     serverapp.web_app.add_handlers(

@@ -46,7 +46,19 @@ class ServersInfoHandler(LauncherHandler):
     head = get
 
     def _describe(self, server: Any) -> dict[str, Any]:
-        entry = server.launcher_entry
+        first, *others = server.launcher_entries
+        described = {
+            "name": server.name,
+            "launcher_entry": self._describe_entry(server.name, first),
+            "new_browser_tab": server.new_browser_tab,
+        }
+        if others:
+            described["launcher_entries"] = [
+                self._describe_entry(server.name, entry, number) for number, entry in enumerate(server.launcher_entries)
+            ]
+        return described
+
+    def _describe_entry(self, name: str, entry: Any, number: int = 0) -> dict[str, Any]:
         launcher = {
             "enabled": entry.enabled,
             "title": entry.title,
@@ -54,8 +66,13 @@ class ServersInfoHandler(LauncherHandler):
             "category": entry.category,
         }
         if entry.icon_path:
-            launcher["icon_url"] = url_path_join(self.base_url, "server-proxy", "icon", server.name)
-        return {"name": server.name, "launcher_entry": launcher, "new_browser_tab": server.new_browser_tab}
+            launcher["icon_url"] = url_path_join(self.base_url, "server-proxy", "icon", icon_key(name, number))
+        return launcher
+
+
+def icon_key(name: str, number: int) -> str:
+    """Path and query of the icon of one of a server's launcher entries; "?" cannot be in a name."""
+    return f"{name}?entry={number}" if number else name
 
 
 class IconHandler(LauncherHandler):
@@ -65,14 +82,17 @@ class IconHandler(LauncherHandler):
         """Called by tornado.
 
         Args:
-            icons: paths of image files, by server name.
+            icons: paths of image files, by server name; for further entries of a server, by ``icon_key``.
         """
         self.icons = icons
 
     @web.authenticated
     async def get(self, name: str) -> None:
         """404 for a server without an icon, or whose file is not there."""
-        path = self.icons.get(name)
+        entry = self.get_query_argument("entry", "0")
+        path = self.icons.get(
+            icon_key(name, int(entry) if entry.isascii() and entry.isdigit() and len(entry) < 4 else 0)
+        )
         if path is None:
             raise web.HTTPError(404, f"Server {name!r} has no icon.")
         try:

@@ -67,3 +67,26 @@ def test_h18_not_if_it_may_change_something(jupyter: Jupyter) -> None:
     first = jupyter.get("dying-post/").text
     assert jupyter.request("POST", "dying-post/die", body=b"x").status == 502
     wait_until(lambda: jupyter.get("dying-post/").text != first, "the server to be started again")
+
+
+def test_several_launcher_entries_and_their_icons(start_jupyter, tmp_path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.svg").write_text(f"<svg>{name}</svg>")
+    entries = [
+        {"title": "One", "icon_path": str(tmp_path / "one.svg")},
+        {"title": "Two", "path_info": "echo/x?a=1#b", "icon_path": str(tmp_path / "two.svg"), "category": "C"},
+        {"title": "Hidden", "enabled": False},
+    ]
+    jupyter = start_jupyter(f'c.ServerProxy.servers = {{"echo": {{"command": ECHO, "launcher_entry": {entries!r}}}}}')
+    (info,) = jupyter.get("server-proxy/servers-info").json()["server_processes"]
+    assert info["launcher_entry"] == info["launcher_entries"][0]
+    assert [entry["title"] for entry in info["launcher_entries"]] == ["One", "Two", "Hidden"]
+    assert info["launcher_entries"][1] == {
+        "enabled": True, "title": "Two", "path_info": "echo/x?a=1#b", "category": "C",
+        "icon_url": "/server-proxy/icon/echo?entry=1",
+    }  # fmt: skip
+    for entry, content in zip(info["launcher_entries"], ("one", "two"), strict=False):
+        icon = jupyter.get(entry["icon_url"].lstrip("/"))
+        assert (icon.status, icon.text) == (200, f"<svg>{content}</svg>")
+    for wrong in ("2", "9", "x", "../two.svg"):
+        assert jupyter.get(f"server-proxy/icon/echo?entry={wrong}").status == 404

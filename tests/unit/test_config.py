@@ -105,8 +105,12 @@ def test_each_option_reaches_the_spec(option: str, value: Any, expected: Any) ->
         ("update_last_activity", None, "must be True, False or a callable, got None"),
         ("exclude_last_activity_patterns", ["("], "must hold valid regular expressions"),
         ("raw_socket_proxy", None, "must be True or False, got None"),
-        ("launcher_entry", 3, "must be a dictionary or a LauncherEntry, got a value of type int"),
-        ("launcher_entry", None, "must be a dictionary or a LauncherEntry, got a value of type NoneType"),
+        ("launcher_entry", 3, "must be a dictionary, a LauncherEntry, or a list of these, got a value of type int"),
+        (
+            "launcher_entry",
+            None,
+            "must be a dictionary, a LauncherEntry, or a list of these, got a value of type NoneType",
+        ),
     ],
 )
 def test_a_wrong_value_names_server_option_and_remedy_p11(
@@ -186,6 +190,34 @@ def test_a_relative_socket_path_becomes_absolute() -> None:
 
 
 # The launcher
+
+
+def test_several_entries_for_one_server(caplog: pytest.LogCaptureFixture) -> None:
+    entries = [
+        {"title": "One"},
+        {"path_info": "x/two?a=1#b", "icon_path": "/nowhere.svg"},
+        LauncherEntry(enabled=False),
+    ]
+    server = make_server_process("x", {"port": 1, "launcher_entry": entries})
+    assert [(e.title, e.path_info, e.enabled) for e in server.launcher_entries] == [
+        ("One", "x/", True),
+        ("x", "x/two?a=1#b", True),
+        ("x", "x/", False),
+    ]
+    assert server.launcher_entry is server.launcher_entries[0]
+    assert server.spec().launcher.title == "One"
+    assert "there is no file '/nowhere.svg'" in caplog.text
+    assert entries[0] == {"title": "One"}
+
+
+def test_no_entry_at_all() -> None:
+    server = make_server_process("x", {"port": 1, "launcher_entry": []})
+    assert [entry.enabled for entry in server.launcher_entries] == [False]
+
+
+def test_a_wrong_entry_of_several_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"option 'launcher_entry\[1\]\.title' must be a string"):
+        make_server_process("x", {"port": 1, "launcher_entry": [{}, {"title": 3}]})
 
 
 def test_launcher_entry_of_a_dictionary(tmp_path: Path) -> None:
