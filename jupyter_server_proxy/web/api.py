@@ -89,10 +89,8 @@ class IconHandler(LauncherHandler):
     @web.authenticated
     async def get(self, name: str) -> None:
         """404 for a server without an icon, or whose file is not there."""
-        entry = self.get_query_argument("entry", "0")
-        path = self.icons.get(
-            icon_key(name, int(entry) if entry.isascii() and entry.isdigit() and len(entry) < 4 else 0)
-        )
+        entry = self.get_query_argument("entry", "")
+        path = self.icons.get(f"{name}?entry={entry}" if entry else name)
         if path is None:
             raise web.HTTPError(404, f"Server {name!r} has no icon.")
         try:

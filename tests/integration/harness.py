@@ -89,6 +89,7 @@ class Jupyter:
         certificate: (certificate file, key file) to serve TLS.
         python: of the environment that it runs in.
         log_level: of its log.
+        extensions: of the server, to be loaded besides those that its environment enables.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Jupyter:
         certificate: tuple[str, str] | None = None,
         python: str = sys.executable,
         log_level: str = "DEBUG",
+        extensions: tuple[str, ...] = ("jupyter_server_proxy",),
     ) -> None:
         self.directory = directory
         self.base_url = base_url
@@ -117,7 +119,8 @@ class Jupyter:
         command = [
             python, "-m", "jupyter_server", "--no-browser", "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0", f"--ServerApp.base_url={base_url}",
-            f"--ServerApp.root_dir={directory}", '--ServerApp.jpserver_extensions={"jupyter_server_proxy": True}',
+            f"--ServerApp.root_dir={directory}",
+            f"--ServerApp.jpserver_extensions={json.dumps(dict.fromkeys(extensions, True))}".replace("true", "True"),
             f"--log-level={log_level}", *arguments,
         ]  # fmt: skip
         if certificate is not None:
