@@ -32,7 +32,8 @@ def jp_server_cleanup() -> None:
     """In place of pytest-jupyter's, which needs the other loop."""
 
 
-@pytest.fixture(scope="session")
+# Not of the session: Playwright's loop would be in the way of the asynchronous tests of other directories.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.fail(f"There is no browser {CHROMIUM}: install chromium, or set CHROMIUM.")

@@ -44,6 +44,8 @@ class Stub:
         posts: the actions that were asked for.
         never_there: the page stays, whatever the state is.
         without_streams: the events cannot be followed: "refused" or "silent".
+        down: the API cannot be reached.
+        asks_for_token: GET requests of scripts need the token, as JupyterHub wants it.
         page_options: more fields of the views.
     """
 
@@ -58,7 +60,8 @@ class Stub:
         self.without_streams = ""
         self.page_options: dict[str, Any] = {}
         self.on_start = "starting"
-        self.down = False
+        self.down = self.asks_for_token = False
+        self.ends = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -93,6 +96,9 @@ class Stub:
                 number = len(self._lines)
                 self._lines.append({"number": number, "run": 1, "time": moment, "text": text, "html": to_html(text)})
             self._changed.notify_all()
+
+    def end_streams(self) -> None:
+        self.ends += 1
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -149,6 +155,8 @@ class Stub:
                     self.answer(200, [("Content-Type", "image/svg+xml"), ("Content-Length", str(len(ICON)))], ICON)
                 elif stub.down:
                     self.json(502, {})
+                elif stub.asks_for_token and not self.has_token():
+                    self.json(403, {"message": "'_xsrf' argument missing from GET"})
                 elif path == API:
                     stub.asked += 1
                     self.json(200, stub.describe())
@@ -163,12 +171,16 @@ class Stub:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 action = self.path.removeprefix(f"{API}/")
-                if self.headers.get("X-XSRFToken") != XSRF or f"_xsrf={XSRF}" not in (self.headers.get("Cookie") or ""):
+                if not self.has_token():
                     self.json(403, {"message": "'_xsrf' argument missing from POST"})
                     return
                 stub.posts.append(action)
                 stub.enter("stopped" if action == "stop" else stub.on_start)
                 self.json(200, stub.describe())
+
+            def has_token(self) -> bool:
+                cookies = self.headers.get("Cookie") or ""
+                return self.headers.get("X-XSRFToken") == XSRF and f"_xsrf={XSRF}" in cookies
 
             def answer(self, status: int, head: list[tuple[str, str]], body: bytes) -> None:
                 self.send_response(status)
@@ -194,12 +206,13 @@ class Stub:
                 self.send_header("Connection", "close")
                 self.end_headers()
                 stub.open_streams += 1
+                ends = stub.ends
                 with contextlib.suppress(OSError):
                     for event, content in stub.events():
                         held_back = stub.without_streams == "silent" and event != "tick"
                         if not held_back:
                             self.wfile.write(f"event: {event}\ndata: {json.dumps(content)}\n\n".encode())
-                        if stub.state == "gone":
+                        if stub.state == "gone" or stub.ends != ends:
                             break
                 stub.open_streams -= 1
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from browsing import OpenContext, violations
 from playwright.sync_api import Page, expect
-from stub import BASE, Stub
+from stub import BASE, XSRF, Stub
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"' & " + "x" * 100
 
@@ -115,6 +115,30 @@ def test_the_cookie_is_fetched_before_a_post(page: Page, stub: Stub) -> None:
     page.context.clear_cookies()
     page.locator("#cancel").click()
     expect(page.locator("#status")).to_have_text("The app is stopped.")
+
+
+def test_jupyterhub_wants_the_token_with_each_request(page: Page, stub: Stub) -> None:
+    stub.asks_for_token = True
+    page.context.add_cookies([{"name": "_xsrf", "value": XSRF, "url": f"{stub.origin}{BASE}"}])
+    page.goto(stub.url)
+    stub.write("one")
+    expect(page.locator("#lines > div")).to_have_text(["one"])
+    stub.enter("ready")
+    entered(page)
+    assert (stub.streams, stub.asked) == (1, 0)
+
+
+def test_a_stream_that_ends_is_opened_again(page: Page, stub: Stub) -> None:
+    page.goto(stub.url)
+    wait_for(lambda: stub.open_streams == 1)
+    stub.write("one")
+    expect(page.locator("#lines > div")).to_have_text(["one"])
+    stub.end_streams()
+    stub.write("two")
+    wait_for(lambda: stub.streams == 2)
+    expect(page.locator("#lines > div")).to_have_text(["one", "two"])
+    stub.enter("ready")
+    entered(page)
 
 
 def test_a_cancel_that_is_refused_says_so(page: Page, stub: Stub) -> None:

@@ -29,14 +29,17 @@
     throw error;
   };
 
-  const get = async (path) =>
-    answerOf(await fetch(api + path, { cache: "no-store", headers: { Accept: "application/json" } }));
-
   const token = () => (document.cookie.match(/(?:^|;\s*)_xsrf=([^;]*)/) || [])[1];
+
+  // Jupyter wants the token with each POST, JupyterHub with each request of a script.
+  const request = (path, options = {}) =>
+    fetch(api + path, { ...options, cache: "no-store", headers: token() ? { "X-XSRFToken": token() } : {} });
+
+  const get = async (path) => answerOf(await request(path));
 
   const post = async (action) => {
     if (!token()) await get(""); // sets the cookie
-    return answerOf(await fetch(`${api}/${action}`, { method: "POST", headers: { "X-XSRFToken": token() || "" } }));
+    return answerOf(await request(`/${action}`, { method: "POST" }));
   };
 
   // ---- reloads: whatever goes wrong, no page may reload itself for ever
@@ -182,7 +185,8 @@
   const OFTEN = 2000;
   const HIDDEN = 10000; // a page that nobody sees asks rarely, and holds no connection
   const SILENCE = 4000;
-  let source = null;
+  const AGAIN = 5000;
+  let stream = new AbortController();
   let timer = null;
   let connection = 0; // a question of an earlier one has no consequences
 
@@ -190,8 +194,7 @@
     connection += 1;
     clearTimeout(timer);
     timer = null;
-    if (source) source.close();
-    source = null;
+    stream.abort();
   };
 
   const ask = (delay) => {
@@ -222,27 +225,44 @@
     timer = null;
   };
 
-  const connect = () => {
+  // By fetch: an EventSource could not send the token.
+  const follow = async (signal) => {
+    const response = await request("/logs?follow=1&html=1&tail=100", { signal });
+    if (!response.ok) return;
+    afresh = true; // the lines come from the beginning
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || signal.aborted) return;
+      const events = (rest + value).split("\n\n");
+      rest = events.pop();
+      for (const event of events) {
+        const [, name, data] = event.match(/^event: (\w+)\ndata: (.*)$/) || [];
+        const take = { line: show, state: apply }[name];
+        if (!take) continue;
+        stopAsking();
+        take(JSON.parse(data));
+      }
+    }
+  };
+
+  const connect = async () => {
     disconnect();
     if (leaving || apart) return;
     if (document.hidden) {
       ask(HIDDEN);
       return;
     }
-    source = new EventSource(`${api}/logs?follow=1&html=1&tail=100`);
-    source.onopen = () => {
-      afresh = true;
-    };
-    source.onerror = () => {
-      if (timer === null) ask(0);
-    };
-    for (const [name, take] of [["line", show], ["state", apply]]) {
-      source.addEventListener(name, (event) => {
-        stopAsking();
-        take(JSON.parse(event.data));
-      });
-    }
+    const current = connection;
+    stream = new AbortController();
     ask(SILENCE); // some proxies hold streams back
+    while (current === connection) {
+      await follow(stream.signal).catch(() => {}); // what has gone wrong is found out by asking
+      if (current !== connection) return;
+      if (timer === null) ask(0);
+      await new Promise((resolve) => setTimeout(resolve, AGAIN));
+    }
   };
 
   // ---- the pages
