@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -59,10 +60,15 @@ class StartTimes:
     def _save(self) -> None:
         if self._path is None:
             return
+        temporary = ""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False) as file:
+                temporary = file.name
                 json.dump(self._seconds, file)
-            os.replace(file.name, self._path)
+            os.replace(temporary, self._path)
         except OSError as error:
             self._log.debug("The times that servers take to start cannot be written: %s", error)
+            if temporary:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)  # each start would add another
