@@ -34,7 +34,7 @@ test-integration: $(VENV)/.apps ## real Jupyter servers with real children, Stre
 
 test-browser: $(VENV)/.apps ## pages and front ends in a real browser, Chromium
 	tests/browser/install-chromium
-	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(PYTEST_ARGS)
 
 soak: $(VENV)/.test ## mixed load for ten minutes: memory, descriptors, threads, children (SOAK_ARGS="--minutes 3")
 	$(BIN)/python tests/soak/soak.py $(SOAK_ARGS)
