@@ -192,9 +192,9 @@ def test_a_flood_of_output_is_bounded(page: Page, stub: Stub) -> None:
     page.goto(stub.url)
     expect(page.locator("#cancel")).to_be_visible()
     page.wait_for_timeout(300)
-    for part in range(30):
-        stub.write(*(f"{part} {number}" for number in range(100)))
-    expect(page.locator("#lines > div").last).to_have_text("29 99")
+    for part in range(3):
+        stub.write(*(f"{part} {number}" for number in range(700)))
+        expect(page.locator("#lines > div").last).to_have_text(f"{part} 699")
     assert len(rows(page)) <= 1000
 
 
