@@ -49,12 +49,19 @@ class ResourceMeter:
                 continue
             if process.pid in roots:
                 found[process.pid] = process
-        measured = {pid: self._measure(_tree(process, children)) for pid, process in found.items()}
-        alive = {(process.pid, process.create_time()) for process in found.values()}
+        measured: dict[int, Resources] = {}
+        alive: set[tuple[int, float]] = set()
+        for pid, root in found.items():
+            try:
+                started = root.create_time()
+            except psutil.Error:
+                continue  # it has ended meanwhile
+            alive.add((pid, started))
+            measured[pid] = self._measure(_tree(root, children), started)
         self._before = {key: value for key, value in self._before.items() if key in alive}
         return measured
 
-    def _measure(self, tree: list[psutil.Process]) -> Resources:
+    def _measure(self, tree: list[psutil.Process], started: float) -> Resources:
         cpu, memory, count = 0.0, 0, 0
         for process in tree:
             try:
@@ -65,9 +72,8 @@ class ResourceMeter:
                 continue
             cpu += times.user + times.system
             count += 1
-        root, now = tree[0], time.time()
-        key = (root.pid, root.create_time())
-        since, before = self._before.get(key, (root.create_time(), 0.0))
+        key, now = (tree[0].pid, started), time.time()
+        since, before = self._before.get(key, (started, 0.0))
         self._before[key] = (now, cpu)
         # Children that have ended take their time with them.
         percent = max(0.0, cpu - before) / max(now - since, 0.01) * 100
