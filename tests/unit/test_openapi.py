@@ -12,9 +12,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
-from jupyter_server_proxy.web.rest import ROUTES
 from schemathesis.openapi import from_dict
 from tornado.web import RequestHandler
+
+from jupyter_server_proxy.web.rest import ROUTES
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(
     (Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text(encoding="utf-8")
