@@ -42,7 +42,9 @@ class ResourceMeter:
         roots = set(pids)
         children: dict[int, list[psutil.Process]] = {}
         found: dict[int, psutil.Process] = {}
+        running: set[int] = set()
         for process in psutil.process_iter():
+            running.add(process.pid)
             try:
                 children.setdefault(process.ppid(), []).append(process)
             except psutil.Error:
@@ -50,15 +52,14 @@ class ResourceMeter:
             if process.pid in roots:
                 found[process.pid] = process
         measured: dict[int, Resources] = {}
-        alive: set[tuple[int, float]] = set()
         for pid, root in found.items():
             try:
                 started = root.create_time()
             except psutil.Error:
                 continue  # it has ended meanwhile
-            alive.add((pid, started))
             measured[pid] = self._measure(_tree(root, children), started)
-        self._before = {key: value for key, value in self._before.items() if key in alive}
+        # Of others than these roots, too, which are asked about at other times; a copy, for threads that do so now.
+        self._before = {key: value for key, value in list(self._before.items()) if key[0] in running}
         return measured
 
     def _measure(self, tree: list[psutil.Process], started: float) -> Resources:

@@ -137,6 +137,18 @@ def test_a_process_number_that_was_given_anew_is_another_process(system: System)
     assert meter.measure([10])[10].cpu_percent == 50.0
 
 
+def test_a_measurement_of_one_tree_does_not_disturb_those_of_others(system: System) -> None:
+    meter = ResourceMeter()
+    system.add(10, 1, cpu=90)
+    other = system.add(20, 1, cpu=90)
+    meter.measure([10, 20])
+    system.now += 5
+    meter.measure([10])
+    system.now += 5
+    other.cpu += 5
+    assert meter.measure([10, 20])[20].cpu_percent == 50.0
+
+
 def test_nothing_is_remembered_of_processes_that_are_gone(system: System) -> None:
     meter = ResourceMeter()
     system.add(10, 1)
