@@ -14,7 +14,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from .fields import is_field_value, is_token
@@ -289,7 +289,7 @@ def stop_signal(value: Any) -> int:
 
 def directory(value: Any) -> str:
     """The path of a directory, with "~" filled in; empty for that of Jupyter. Whether it exists shows at the start."""
-    return os.path.expanduser(icon_path(value))
+    return os.path.expanduser(_path(value, "a directory"))
 
 
 def readiness(value: Any) -> ReadinessSpec:
@@ -300,12 +300,14 @@ def readiness(value: Any) -> ReadinessSpec:
         return value
     if callable(value):
         return ReadinessSpec(function=value)
+    if not isinstance(value, (str, Mapping)):
+        raise ValueError(f"must be a path, a dictionary or a callable, got {_typed(value)}")
     settings = {"path": value} if isinstance(value, str) else _known_keys(value, "path", "statuses")
     path = settings.get("path", "/")
     if not isinstance(path, str) or not path.startswith("/") or re.search(r"[\s\0]", path):
         raise ValueError(f"must have a path that begins with '/' and has no spaces, got {_typed(path)}")
     statuses = settings.get("statuses") or ()
-    if isinstance(statuses, (str, int)):
+    if isinstance(statuses, str) or not isinstance(statuses, Iterable):
         statuses = (statuses,)
     return ReadinessSpec(path, tuple(_statuses(item) for item in statuses))
 
@@ -327,7 +329,7 @@ def log_file(value: Any) -> LogFileSpec:
         settings = dict(_known_keys(value, "path", "max_bytes", "count"))
     else:
         settings = {"path": value}
-    settings["path"] = directory(settings.get("path"))
+    settings["path"] = os.path.expanduser(icon_path(settings.get("path")))
     for key in ("max_bytes", "count"):
         number = settings.get(key, 1)
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
@@ -352,12 +354,18 @@ def text(value: Any) -> str:
 
 def icon_path(value: Any) -> str:
     """The path of a file, or empty for no icon. Whether it exists is not decided here."""
+    return _path(value, "a file")
+
+
+def _path(value: Any, what: str) -> str:
     if value is None:
         return ""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str):
-        raise ValueError(f"must be the path of a file, got {_typed(value)}")
+        raise ValueError(f"must be the path of {what}, got {_typed(value)}")
+    if "\0" in value:
+        raise ValueError(f"must be the path of {what}, but it contains NUL")
     return value
 
 

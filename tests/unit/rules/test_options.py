@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,16 @@ from typing import Any
 import pytest
 
 from jupyter_server_proxy.rules import options
+from jupyter_server_proxy.rules.spec import LogFileSpec, ReadinessSpec
 
 
 def function(port: int) -> list[str]:
     return []
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
 
 
 PATTERN = re.compile("/x")
@@ -54,6 +61,47 @@ ACCEPTED: list[tuple[Any, Any, Any]] = [
     (options.update_last_activity, False, False),
     (options.update_last_activity, function, function),
     (options.exclude_last_activity_patterns, ("/x", PATTERN), [PATTERN, PATTERN]),
+    (options.seconds, 0, 0.0),
+    (options.seconds, 2.5, 2.5),
+    (options.seconds, float("inf"), float("inf")),
+    (options.optional_idle_seconds, None, None),
+    (options.optional_idle_seconds, 0, 0.0),
+    (options.optional_idle_seconds, 600, 600.0),
+    (options.optional_seconds, None, None),
+    (options.optional_seconds, 1, 1.0),
+    *((options.restart_policy, word, word) for word in ("on-request", "always", "on-failure", "never")),
+    (options.stop_signal, "SIGTERM", 15),
+    (options.stop_signal, "int", 2),
+    (options.stop_signal, "sigint", 2),
+    (options.stop_signal, 9, 9),
+    (options.stop_signal, signal.SIGHUP, 1),
+    (options.directory, None, ""),
+    (options.directory, "", ""),
+    (options.directory, "work", "work"),
+    (options.directory, Path("/srv"), "/srv"),
+    (options.directory, "~", "/home/somebody"),
+    (options.directory, "~/work", "/home/somebody/work"),
+    (options.directory, "/srv/~", "/srv/~"),
+    (options.readiness, None, ReadinessSpec("/")),
+    (options.readiness, {}, ReadinessSpec("/")),
+    (options.readiness, "/health?x={port}", ReadinessSpec("/health?x={port}")),
+    (options.readiness, {"path": "/h"}, ReadinessSpec("/h")),
+    (options.readiness, {"statuses": 200}, ReadinessSpec("/", (range(200, 201),))),
+    (options.readiness, {"statuses": "2xx"}, ReadinessSpec("/", (range(200, 300),))),
+    (options.readiness, {"statuses": None}, ReadinessSpec("/")),
+    (
+        options.readiness,
+        {"path": "/h", "statuses": ["2XX", 401, "5xx"]},
+        ReadinessSpec("/h", (range(200, 300), range(401, 402), range(500, 600))),
+    ),
+    (options.readiness, function, ReadinessSpec(function=function)),
+    (options.log_file, None, LogFileSpec("", 10_485_760, 3)),
+    (options.log_file, "", LogFileSpec()),
+    (options.log_file, {}, LogFileSpec()),
+    (options.log_file, "~/app.log", LogFileSpec("/home/somebody/app.log")),
+    (options.log_file, Path("/var/app.log"), LogFileSpec("/var/app.log")),
+    (options.log_file, {"path": "/a.log"}, LogFileSpec("/a.log", 10_485_760, 3)),
+    (options.log_file, {"path": "~/a", "max_bytes": 1, "count": 2}, LogFileSpec("/home/somebody/a", 1, 2)),
     (options.text, "x", "x"),
     (options.icon_path, Path("/i.svg"), "/i.svg"),
     (options.icon_path, None, ""),
@@ -119,8 +167,55 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (options.exclude_last_activity_patterns, ["("], r"'\(' is none: missing \)"),
     (options.exclude_last_activity_patterns, [re.compile(b"x")], "got a value of type Pattern"),
     (options.exclude_last_activity_patterns, [3], "got the int 3"),
+    (options.seconds, -0.5, "must be a number of seconds, 0 or more, got the float -0.5"),
+    (options.seconds, float("nan"), "got the float nan"),
+    (options.seconds, "5", "got the str '5'"),
+    (options.seconds, True, "got True"),
+    (options.seconds, None, "got None"),
+    (options.optional_idle_seconds, -1, "must be a number of seconds, 0 or more, got the int -1"),
+    (options.optional_idle_seconds, False, "got False"),
+    (options.optional_seconds, 0, "must be a number of seconds above 0, got the int 0"),
+    (options.restart_policy, "sometimes", "one of 'on-request', 'always', 'on-failure', 'never', got the str 'someti"),
+    (options.restart_policy, "Always", "got the str 'Always'"),
+    (options.restart_policy, None, "got None"),
+    (options.restart_policy, True, "got True"),
+    (options.restart_policy, ["always"], "got a value of type list"),
+    (options.stop_signal, "SIGNONE", "must be a signal such as 'SIGTERM' or 'SIGINT', got the str 'SIGNONE'"),
+    (options.stop_signal, "", "got the str ''"),
+    (options.stop_signal, 0, "got the int 0"),
+    (options.stop_signal, 1000, "got the int 1000"),
+    (options.stop_signal, -9, "got the int -9"),
+    (options.stop_signal, True, "got True"),
+    (options.stop_signal, None, "got None"),
+    (options.stop_signal, 15.0, "got the float 15.0"),
+    (options.directory, 3, "must be the path of a directory, got the int 3"),
+    (options.directory, b"/x", "got a value of type bytes"),
+    (options.directory, "/a\0", "contains NUL"),
+    (options.readiness, 3, "must be a path, a dictionary or a callable, got the int 3"),
+    (options.readiness, "health", "must have a path that begins with '/' and has no spaces, got the str 'health'"),
+    (options.readiness, "", "got the str ''"),
+    (options.readiness, "/a b", "got the str '/a b'"),
+    (options.readiness, "/a\r\nX: y", "has no spaces"),
+    (options.readiness, {"path": None}, "got None"),
+    (options.readiness, {"paths": "/"}, "may hold path, statuses, but not 'paths'"),
+    (options.readiness, {"statuses": [99]}, "must have statuses such as 200 or '2xx', got the int 99"),
+    (options.readiness, {"statuses": [600]}, "got the int 600"),
+    (options.readiness, {"statuses": ["6xx"]}, "got the str '6xx'"),
+    (options.readiness, {"statuses": ["200"]}, "got the str '200'"),
+    (options.readiness, {"statuses": [True]}, "got True"),
+    (options.readiness, {"statuses": 2.5}, "must have statuses"),
+    (options.log_file, 3, "must be the path of a file, got the int 3"),
+    (options.log_file, {"path": 3}, "must be the path of a file, got the int 3"),
+    (options.log_file, "/a\0", "contains NUL"),
+    (options.log_file, {"path": "/a", "size": 1}, "may hold path, max_bytes, count, but not 'size'"),
+    (options.log_file, {"path": "/a", "max_bytes": 0}, "a whole number above 0 as max_bytes, got the int 0"),
+    (options.log_file, {"path": "/a", "max_bytes": 1.5}, "as max_bytes, got the float 1.5"),
+    (options.log_file, {"path": "/a", "count": 0}, "a whole number above 0 as count, got the int 0"),
+    (options.log_file, {"path": "/a", "count": True}, "as count, got True"),
+    (options.log_file, {"path": "/a", "count": None}, "as count, got None"),
     (options.text, 3, "must be a string, got the int 3"),
     (options.icon_path, 3, "must be the path of a file, got the int 3"),
+    (options.icon_path, "/a\0", "contains NUL"),
     (options.icon_path, b"x", "got a value of type bytes"),
 ]
 
