@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from ..errors import ServerMisconfigured, StartFailed
-from ..rules.masking import mask_words
+from ..rules.masking import is_secret_name, mask_words
 from ..rules.spec import ServerSpec
 from ..upstream.address import Address, UnixAddress, loopback
 from .command import render_command, render_environment
@@ -98,7 +98,7 @@ class Launch:
         if not words:
             return self._unmanaged_address()
         environment = render_environment(self._spec, arguments())
-        self.command = shlex.join(mask_words(words, self._secrets()))
+        self.command = shlex.join(mask_words(words, self._secrets(environment)))
         self._readiness.look_before_start()
         self._logs.begin_run()
         self._log.info("Starting server '%s'", self._spec.name)
@@ -127,8 +127,10 @@ class Launch:
 
     # ---- private
 
-    def _secrets(self) -> list[str]:
-        return [os.environ[name] for name in self._withheld if os.environ.get(name)]
+    def _secrets(self, environment: Mapping[str, str]) -> list[str]:
+        """Values that must not be shown where the command repeats them."""
+        withheld = [os.environ[name] for name in self._withheld if os.environ.get(name)]
+        return withheld + [value for name, value in environment.items() if is_secret_name(name)]
 
     async def _spawn(self, command: list[str], environment: Mapping[str, str]) -> Process:
         name, cwd = self._spec.name, self._spec.lifecycle.cwd or os.getcwd()

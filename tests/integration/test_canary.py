@@ -71,7 +71,9 @@ c.ServerProxy.servers = {{
     "child": {{"command": {child!r}, "timeout": 60, "environment": {{"APP_SECRET": {cage.own["variable"]!r}}}}},
     "given": {{"command": {child!r}, "timeout": 60,
               "environment": {{"JUPYTERHUB_API_TOKEN": {cage.environment["JUPYTERHUB_API_TOKEN"]!r}}}}},
-    "fails": {{"command": [sys.executable, "-c", "raise SystemExit(3)", {cage.word!r}]}},
+    "fails": {{"environment": {{"API_KEY": {cage.own["variable"]!r}}}, "command": [
+        sys.executable, "-c", "raise SystemExit(3)", "--token", {cage.word!r}, "--url=x?key={cage.word}",
+        "http://me:{cage.word}@host/", {cage.own["variable"]!r}]}},
     "broken": {{"command": lambda: 1 / 0, "environment": {{"APP_SECRET": {cage.own["variable"]!r}}}}},
     "wrong": {{"command": [{cage.word!r}, None], "environment": {{"A": 5, "B": {cage.own["variable"]!r}}}}},
 }}
