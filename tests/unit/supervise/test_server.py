@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from jupyter_server_proxy.errors import ProxyError, ServerMisconfigured, ServerUnavailable, StartFailed
 from jupyter_server_proxy.rules.spec import LifecycleSpec, ServerSpec
-from jupyter_server_proxy.supervise import launch
+from jupyter_server_proxy.supervise import launch, usage
 from jupyter_server_proxy.supervise import server as module
+from jupyter_server_proxy.supervise.facts import Stage
 from jupyter_server_proxy.supervise.server import ManagedServer, State
 from jupyter_server_proxy.upstream.address import Address, TcpAddress, loopback
 
@@ -91,7 +93,11 @@ class Lab:
     """One server and what it was given."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, lifecycle: dict[str, Any] | None = None, **options: Any
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        lifecycle: dict[str, Any] | None = None,
+        defaults: dict[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         self.processes: list[FakeProcess] = []
         self.spawn_error: Exception | None = None
@@ -115,13 +121,35 @@ class Lab:
         spec = ServerSpec(**given)
         self.server = ManagedServer(
             spec, base_url="/", http_probe=None, reaper=self.reaper, log=logging.getLogger("lab"),  # type: ignore[arg-type]
-            on_down=self.down.append,
+            on_down=self.down.append, **(defaults or {}),
         )  # fmt: skip
         self.readiness: Any = self.server._readiness
 
     @property
     def process(self) -> FakeProcess:
         return self.processes[-1]
+
+    async def crash(self, code: int = 1) -> None:
+        """Its process ends by itself."""
+        self.process.end(code)
+        await settle(lambda: self.server.state is not State.READY)
+        await settle(lambda: self.server.state is not State.STOPPING)
+
+
+class Clock:
+    """The time of the loop, of its timers, and of what idle servers are measured by. It stands still."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loop = asyncio.get_running_loop()
+        self.now = loop.time()
+        monkeypatch.setattr(loop, "time", lambda: self.now)
+        monkeypatch.setattr(usage, "time", SimpleNamespace(monotonic=lambda: self.now, time=lambda: 1e9))
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and what is due happen."""
+        self.now += seconds
+        for _ in range(50):
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -421,3 +449,388 @@ async def test_has_ended(lab: MakeLab) -> None:
     assert not await it.server.has_ended(0.0)
     asyncio.get_running_loop().call_soon(it.process.end, -9)
     assert await it.server.has_ended(5.0)
+
+
+# ---- who is told
+
+
+async def test_every_change_is_told_when_it_happens(lab: MakeLab) -> None:
+    it, told = lab(), []
+
+    def tell(server: ManagedServer, old: State, new: State) -> None:
+        assert server is it.server
+        assert server.state is new
+        told.append((old.value, new.value, server.stage.value if server.stage else None))
+
+    it.server.on_change = tell
+    await it.server.ensure_ready()
+    start = [
+        ("stopped", "starting", None),
+        ("starting", "starting", "process"),
+        ("starting", "starting", "answer"),
+        ("starting", "ready", None),
+    ]
+    assert told == start
+    await it.server.ensure_ready()
+    assert told == start, "nothing has changed"
+    await it.server.stop()
+    assert told[4:] == [("ready", "stopping", None), ("stopping", "stopped", None)]
+    del told[:]
+    it.spawn_error = PermissionError()
+    with pytest.raises(StartFailed):
+        await it.server.ensure_ready()
+    await it.server.stop()
+    await it.server.stop()
+    assert told == [("stopped", "starting", None), ("starting", "failed", None), ("failed", "stopped", None)]
+    del told[:]
+    it.spawn_error = None
+    await it.server.ensure_ready()
+    await it.crash()
+    assert told == [*start, ("ready", "stopping", None), ("stopping", "stopped", None)]
+    del told[:]
+    it.readiness.answers = False
+    await it.server.start()
+    await settle(lambda: it.server.stage is Stage.PROCESS)
+    await it.server.stop()
+    assert told == [*start[:2], ("starting", "stopped", None)]
+
+
+async def test_the_open_port_is_a_stage(lab: MakeLab) -> None:
+    it, stages = lab(), []
+    it.server.on_change = lambda server, old, new: stages.append(server.stage)
+    it.readiness.answers = False
+    await it.server.start()
+    await settle(lambda: it.server.stage is Stage.PROCESS)
+    it.server._reach(Stage.PORT)
+    it.server._reach(Stage.PORT)
+    it.readiness.answers = True
+    await it.server.ensure_ready()
+    it.server._reach(Stage.PORT)  # whoever comes too late changes nothing
+    assert stages == [None, Stage.PROCESS, Stage.PORT, Stage.ANSWER, None]
+
+
+# ---- idle servers
+
+
+async def test_an_idle_server_is_stopped_and_the_next_request_starts_it(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"idle_timeout": 60.0, "restart_policy": "always"})
+    await clock.advance(1000)  # it is not idle before it runs
+    await it.server.ensure_ready()
+    await clock.advance(59.9)
+    assert it.server.state is State.READY
+    await clock.advance(0.2)
+    assert it.server.state is State.STOPPED
+    assert (it.process.stops, it.down, it.reaper.groups) == (1, [HERE], set())
+    await clock.advance(10_000)
+    assert len(it.processes) == 1, "it has not ended by itself"
+    assert await it.server.ensure_ready(background=True) == HERE
+    assert len(it.processes) == 2
+
+
+async def test_use_puts_the_end_off(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"idle_timeout": 60.0})
+    await it.server.ensure_ready()
+    for _ in range(5):
+        await clock.advance(50)
+        it.server.usage.touch()
+    await clock.advance(59)
+    assert it.server.state is State.READY
+    await clock.advance(2)
+    assert it.server.state is State.STOPPED
+
+
+async def test_a_request_that_waits_for_its_response_keeps_a_server(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"idle_timeout": 60.0})
+    await it.server.ensure_ready()
+    it.server.usage.waiting = 1
+    for _ in range(5):
+        await clock.advance(1000)
+    assert it.server.state is State.READY
+    it.server.usage.waiting = 0
+    it.server.usage.touch()
+    await clock.advance(61)
+    assert it.server.state is State.STOPPED
+
+
+async def test_servers_are_never_idle_by_default(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    it = lab()
+    await it.server.ensure_ready()
+    await clock.advance(1e6)
+    assert it.server.state is State.READY
+
+
+@pytest.mark.parametrize(("own", "for_all", "then"), [(None, 30.0, 30.0), (0.0, 30.0, 0.0), (5.0, 30.0, 5.0)])
+async def test_whose_idle_timeout_counts(lab: MakeLab, own: float | None, for_all: float, then: float) -> None:
+    it = lab(lifecycle={"idle_timeout": own}, defaults={"idle_timeout": for_all})
+    assert it.server.idle_timeout == then
+
+
+async def test_an_idle_daemon_is_stopped(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"idle_timeout": 60.0})
+    await it.server.ensure_ready()
+    it.process.end(0)
+    for _ in range(61):
+        await clock.advance(1)
+    assert it.server.state is State.STOPPED
+
+
+# ---- the restart policy
+
+
+async def test_the_end_of_a_daemon_shows_although_nobody_asks(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    it = lab()
+    await it.server.ensure_ready()
+    it.process.end(0)
+    for _ in range(5):
+        await clock.advance(module.LOOK_PAUSE)
+    assert it.server.state is State.READY
+    it.readiness.ours = False
+    await clock.advance(module.LOOK_PAUSE)
+    assert it.server.state is State.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "comes_back"),
+    [
+        ("on-request", 1, False),
+        ("always", 1, True),
+        ("always", 0, True),
+        ("on-failure", 1, True),
+        ("on-failure", -9, True),
+        ("on-failure", 0, False),
+        ("never", 1, False),
+    ],
+)
+async def test_what_brings_a_server_back(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch, policy: str, code: int, comes_back: bool
+) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"restart_policy": policy})
+    await it.server.ensure_ready()
+    it.readiness.ours = False  # it has left no daemon behind
+    await it.crash(code)
+    await clock.advance(0.001)
+    assert (it.server.state is State.READY) is comes_back
+    await clock.advance(10_000)
+    assert len(it.processes) == 1 + comes_back
+    assert it.server.facts().restarts == comes_back
+
+
+async def test_a_server_that_keeps_ending_comes_back_after_its_pause(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"restart_policy": "always"})
+    await it.server.ensure_ready()
+    await it.crash()
+    await clock.advance(0.001)
+    assert len(it.processes) == 2, "the first time is forgiven"
+    for number, pause in enumerate((1000, 2000, 4000, 4000), 3):
+        await it.crash()
+        await clock.advance(pause - 1)
+        assert len(it.processes) == number - 1
+        await clock.advance(1.001)
+        assert len(it.processes) == number
+    await clock.advance(10_000)
+    await it.crash()
+    await clock.advance(0.001)
+    assert it.server.state is State.READY, "it was ready for long"
+
+
+@pytest.mark.parametrize("policy", ["always", "on-failure"])
+async def test_a_start_that_failed_is_tried_again(lab: MakeLab, monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"restart_policy": policy})
+    it.spawn_error = PermissionError()
+    with pytest.raises(StartFailed):
+        await it.server.ensure_ready()
+    await clock.advance(999)
+    assert it.server.state is State.FAILED
+    it.spawn_error = None
+    await clock.advance(1.001)
+    assert it.server.state is State.READY
+
+
+@pytest.mark.parametrize("policy", ["always", "on-failure"])
+async def test_somebody_who_stops_it_ends_the_policy(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"restart_policy": policy})
+    await it.server.ensure_ready()
+    await it.server.stop()
+    await clock.advance(10_000)
+    assert len(it.processes) == 1
+    it.spawn_error = PermissionError()
+    with pytest.raises(StartFailed):
+        await it.server.ensure_ready()
+    it.spawn_error = None
+    await it.server.stop()  # while it waits for its next start
+    await clock.advance(10_000)
+    assert (it.server.state, len(it.processes)) == (State.STOPPED, 1)
+
+
+async def test_nothing_comes_back_while_jupyter_stops(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"restart_policy": "always"})
+    await it.server.ensure_ready()
+    it.process.may_stop.clear()
+    it.process.end(1)
+    await settle(lambda: it.server.state is State.STOPPING)
+    closing = asyncio.create_task(it.server.close())
+    await asyncio.sleep(0)
+    it.process.may_stop.set()
+    await closing
+    await clock.advance(10_000)
+    assert (it.server.state, len(it.processes)) == (State.STOPPED, 1)
+    with pytest.raises(ServerUnavailable, match="Jupyter is stopping"):
+        await it.server.start()
+
+
+async def test_policy_never_leaves_it_to_people(lab: MakeLab) -> None:
+    it = lab(lifecycle={"restart_policy": "never"})
+    await it.server.ensure_ready()
+    it.server.logs.feed(b"goodbye\n")
+    await it.crash(3)
+    with pytest.raises(StartFailed, match="jupyter server-proxy start app") as refused:
+        await it.server.ensure_ready()
+    assert (refused.value.exit_code, refused.value.output) == (3, ("goodbye",))
+    await it.server.start()
+    assert await it.server.ensure_ready() == HERE
+
+
+async def test_people_do_not_wait_for_the_pause(lab: MakeLab) -> None:
+    it = lab()
+    it.spawn_error = PermissionError()
+    for _ in range(2):
+        await it.server.start()
+        await settle(lambda: it.server.state is State.FAILED)
+    it.spawn_error = None
+    await it.server.start()
+    assert await it.server.ensure_ready() == HERE
+    await it.server.start()
+    assert len(it.processes) == 1, "it runs"
+
+
+# ---- somebody has stopped it
+
+
+async def test_open_pages_do_not_bring_back_what_somebody_stopped(lab: MakeLab) -> None:
+    it = lab()
+    await it.server.ensure_ready(background=True)
+    await it.server.stop(hold=True)
+    for _ in range(2):
+        with pytest.raises(ServerUnavailable, match=r"Server 'app' was stopped\. Open it anew"):
+            await it.server.ensure_ready(background=True)
+    assert len(it.processes) == 1
+    assert await it.server.ensure_ready() == HERE
+    await it.crash()
+    assert await it.server.ensure_ready(background=True) == HERE, "that was the last time"
+    await it.server.stop()
+    assert await it.server.ensure_ready(background=True) == HERE, "whoever stopped it did not want that"
+
+
+async def test_a_restart_is_for_open_pages_too(lab: MakeLab) -> None:
+    it = lab()
+    await it.server.ensure_ready()
+    await it.server.stop(hold=True)
+    await it.server.restart()
+    assert await it.server.ensure_ready(background=True) == HERE
+
+
+# ---- facts
+
+
+async def test_facts_of_a_life(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    it = lab()
+    facts = it.server.facts()
+    assert (facts.state, facts.stage, facts.managed, facts.pid, facts.endpoint) == (
+        State.STOPPED, None, True, None, None
+    )  # fmt: skip
+    assert (facts.starts, facts.restarts, facts.started, facts.start_seconds) == (0, 0, None, None)
+    assert (facts.expected_start_seconds, facts.failure, facts.last_exit, facts.last_used) == (None,) * 4
+
+    it.readiness.answers = False
+    await it.server.start()
+    await settle(lambda: it.server.stage is Stage.PROCESS)
+    clock.now += 2.5
+    facts = it.server.facts()
+    assert (facts.state, facts.stage, facts.pid, facts.endpoint) == (State.STARTING, Stage.PROCESS, 100, None)
+    assert (facts.starts, facts.start_seconds) == (1, None)
+    assert facts.started is not None
+
+    it.readiness.answers = True
+    await it.server.ensure_ready()
+    await clock.advance(module.RECORD_PAUSE + 0.001)
+    facts = it.server.facts()
+    assert (facts.state, facts.stage, facts.pid, facts.endpoint) == (State.READY, None, 100, "http://127.0.0.1:7")
+    assert (facts.start_seconds, facts.expected_start_seconds) == (pytest.approx(2.5), pytest.approx(2.5))
+    it.server.usage.touch()
+    assert it.server.facts().last_used == 1e9
+
+    await it.crash(-9)
+    facts = it.server.facts()
+    assert (facts.state, facts.pid, facts.endpoint, facts.started) == (State.STOPPED, None, None, None)
+    assert facts.last_exit is not None
+    assert (facts.last_exit.code, facts.last_exit.signal, facts.failure) == (None, "SIGKILL", None)
+
+    await it.server.ensure_ready()
+    assert (it.server.facts().starts, it.server.facts().restarts) == (2, 1)
+    await it.server.stop()
+    facts = it.server.facts()
+    assert facts.last_exit is not None
+    assert facts.last_exit.signal == "SIGTERM"
+    await it.server.ensure_ready()
+    assert (it.server.facts().starts, it.server.facts().restarts) == (3, 1), "somebody started it"
+    await it.server.restart()
+    await it.server.ensure_ready()
+    assert (it.server.facts().starts, it.server.facts().restarts) == (4, 2)
+
+
+async def test_facts_of_a_failure(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(command=("run", "--token=s3cret"))
+    it.readiness.answers = False
+    await it.server.start()
+    await settle(lambda: bool(it.processes))
+    it.server.logs.feed(b"out of luck\n")
+    it.process.end(3)
+    await settle(lambda: it.server.state is State.FAILED)
+    clock.now += 10
+    failure = it.server.facts().failure
+    assert failure is not None
+    assert failure.message == "Server 'app' exited with status 3 while it was starting."
+    assert (failure.exit_code, failure.output, failure.command) == (3, ("out of luck",), "run '--token=***'")
+    assert failure.retry_after == pytest.approx(990)
+    it.readiness.answers = True
+    await it.server.start()
+    assert it.server.facts().failure is None
+    await it.server.ensure_ready()
+
+
+async def test_facts_of_a_server_that_is_not_ours(lab: MakeLab) -> None:
+    it = lab(command=())
+    assert not it.server.facts().managed
+    it = lab(command=lambda: [])
+    assert it.server.facts().managed, "nobody knows yet"
+    await it.server.ensure_ready()
+    facts = it.server.facts()
+    assert (facts.managed, facts.pid, facts.starts, facts.endpoint) == (False, None, 0, "http://localhost:7")
+
+
+async def test_the_output_goes_to_the_log_of_jupyter(lab: MakeLab, caplog: pytest.LogCaptureFixture) -> None:
+    it = lab()
+    with caplog.at_level(logging.INFO):
+        it.server.logs.feed(b"hello\n")
+    assert "[app] hello" in caplog.text
