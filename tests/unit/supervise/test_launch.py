@@ -255,7 +255,7 @@ async def test_nothing_to_start_and_nowhere_to_connect_to(lab: Lab) -> None:
         await lab.run(lab.make(command=lambda: []))
     lab.endpoint = FakeEndpoint(0, "/tmp/private/socket")
     with pytest.raises(ServerMisconfigured, match="neither a port nor a unix_socket"):
-        await lab.run(lab.make(command=lambda: [], unix_socket=True))
+        await lab.run(lab.make(command=lambda: [], unix_socket=True, port=8000))
 
 
 # ---- waiting for it
