@@ -576,14 +576,15 @@ async def test_whose_idle_timeout_counts(lab: MakeLab, own: float | None, for_al
 async def test_an_idle_daemon_is_stopped(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     it = lab(lifecycle={"idle_timeout": 60.0})
+    await clock.advance(1000)
     await it.server.ensure_ready()
     it.process.end(0)
-    for _ in range(61):
+    for _ in range(59):
+        await clock.advance(1)
+    assert it.server.state is State.READY, "it is not idle before it runs"
+    for _ in range(2):
         await clock.advance(1)
     assert it.server.state is State.STOPPED
-
-
-# ---- the restart policy
 
 
 async def test_the_end_of_a_daemon_shows_although_nobody_asks(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -597,6 +598,9 @@ async def test_the_end_of_a_daemon_shows_although_nobody_asks(lab: MakeLab, monk
     it.readiness.ours = False
     await clock.advance(module.LOOK_PAUSE)
     assert it.server.state is State.STOPPED
+
+
+# ---- the restart policy
 
 
 @pytest.mark.parametrize(
