@@ -718,7 +718,11 @@ async def test_people_do_not_wait_for_the_pause(lab: MakeLab) -> None:
     it.spawn_error = PermissionError()
     for _ in range(2):
         await it.server.start()
+        await settle(lambda: it.server.state is State.STARTING)
         await settle(lambda: it.server.state is State.FAILED)
+        failure = it.server.facts().failure
+        assert failure is not None
+        assert failure.retry_after == pytest.approx(1000, abs=50), "and what was before is forgotten"
     it.spawn_error = None
     await it.server.start()
     assert await it.server.ensure_ready() == HERE
@@ -800,6 +804,10 @@ async def test_facts_of_a_life(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) ->
     await it.server.restart()
     await it.server.ensure_ready()
     assert (it.server.facts().starts, it.server.facts().restarts) == (4, 2)
+    await it.crash()
+    await it.server.stop()
+    await it.server.ensure_ready()
+    assert (it.server.facts().starts, it.server.facts().restarts) == (5, 2), "somebody stopped it meanwhile"
 
 
 async def test_facts_of_a_failure(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
