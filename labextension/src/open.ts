@@ -1,15 +1,14 @@
 // Opening a server: in a tab of the browser, or in a tab of JupyterLab that survives a reload.
 
-import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Clipboard, IFrame, MainAreaWidget, Notification, ToolbarButton, WidgetTracker } from '@jupyterlab/apputils';
+import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Clipboard, IFrame, Notification, WidgetTracker } from '@jupyterlab/apputils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
-import { ITranslator, nullTranslator, TranslationBundle } from '@jupyterlab/translation';
-import { copyIcon, launchIcon, refreshIcon, stopIcon, textEditorIcon } from '@jupyterlab/ui-components';
-import { CommandRegistry } from '@lumino/commands';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { PromiseDelegate, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { Api } from './api';
 import { iconOf } from './icons';
+import { IOpenArguments, openInBrowser, ServerTab } from './tab';
 import { CommandIDs, IOpener, IServers, PLUGIN } from './tokens';
 
 /** Where servers are opened. */
@@ -19,107 +18,6 @@ type Place = 'as-configured' | 'browser-tab' | 'jupyterlab-tab';
 const SANDBOX: IFrame.SandboxExceptions[] = [
   'allow-same-origin', 'allow-scripts', 'allow-forms', 'allow-modals', 'allow-popups', 'allow-downloads'
 ];
-
-interface IOpenArguments {
-  /** Of the tab. */
-  id: string;
-  title: string;
-  /** Absolute, or a path on this host. */
-  url: string;
-  newBrowserTab: boolean;
-}
-
-/** A server in a tab of JupyterLab. */
-export class ServerTab extends MainAreaWidget<IFrame> {
-  constructor(readonly opened: IOpenArguments, sandbox: IFrame.SandboxExceptions[]) {
-    super({ content: new IFrame({ sandbox, referrerPolicy: 'same-origin' }) });
-    this.id = opened.id;
-    this.addClass('jp-ServerProxy-tab');
-    this.title.label = opened.title;
-    this.title.closable = true;
-    this.content.addClass('jp-ServerProxy-frame');
-    this.content.title.label = opened.title;
-    const frame = this.frame;
-    if (frame) {
-      frame.title = opened.title;
-      frame.addEventListener('load', () => this.showTitle());
-    }
-    this.content.url = opened.url;
-  }
-
-  /** Load the page anew, where its frame is now if that may be known. */
-  reload(): void {
-    try {
-      this.frame?.contentWindow?.location.reload();
-    } catch {
-      this.content.url = this.opened.url;
-    }
-  }
-
-  /** Where its frame is now. */
-  get currentUrl(): string {
-    try {
-      const href = this.frame?.contentWindow?.location.href;
-      return href && href !== 'about:blank' ? href : this.opened.url;
-    } catch {
-      return this.opened.url; // a page of another origin
-    }
-  }
-
-  private get frame(): HTMLIFrameElement | null {
-    return this.content.node.querySelector('iframe');
-  }
-
-  private showTitle(): void {
-    try {
-      const title = this.frame?.contentDocument?.title;
-      this.title.label = title || this.opened.title;
-      this.title.caption = `${this.opened.title}: ${this.currentUrl}`;
-    } catch {
-      this.title.label = this.opened.title;
-    }
-  }
-}
-
-function addToolbar(tab: ServerTab, commands: CommandRegistry, servers: IServers, trans: TranslationBundle): void {
-  const button = (name: string, options: ToolbarButton['props'] & object): void => {
-    tab.toolbar.addItem(name, new ToolbarButton(options));
-  };
-  button('reload', { icon: refreshIcon, tooltip: trans.__('Reload'), onClick: () => tab.reload() });
-  button('browser-tab', {
-    icon: launchIcon,
-    tooltip: trans.__('Open in a new browser tab'),
-    onClick: () => openInBrowser(tab.currentUrl)
-  });
-  button('copy-link', {
-    icon: copyIcon,
-    tooltip: trans.__('Copy link'),
-    onClick: () => Clipboard.copyToSystem(new URL(tab.currentUrl, window.location.href).href)
-  });
-  const server = servers.find(tab.opened.url);
-  if (server?.managed) {
-    const { name } = server;
-    button('restart', {
-      label: trans.__('Restart'),
-      tooltip: trans.__('Restart the server'),
-      onClick: () => void commands.execute(CommandIDs.restart, { name }).then(() => tab.reload())
-    });
-    button('stop', {
-      icon: stopIcon,
-      tooltip: trans.__('Stop the server'),
-      onClick: () => void commands.execute(CommandIDs.stop, { name }).then(() => tab.reload())
-    });
-    button('log', {
-      icon: textEditorIcon,
-      tooltip: trans.__('Show the log of the server'),
-      onClick: () => void commands.execute(CommandIDs.showLog, { name })
-    });
-  }
-}
-
-function openInBrowser(url: string): void {
-  window.open(url, '_blank', 'noopener');
-}
 
 function readArguments(args: ReadonlyPartialJSONObject): IOpenArguments {
   const url = String(args.url ?? '');
@@ -137,11 +35,12 @@ export const openPlugin: JupyterFrontEndPlugin<IOpener> = {
   description: 'Opens servers in tabs of the browser or of JupyterLab.',
   autoStart: true,
   requires: [IServers],
-  optional: [ILayoutRestorer, ISettingRegistry, ITranslator],
+  optional: [ILabShell, ILayoutRestorer, ISettingRegistry, ITranslator],
   provides: IOpener,
   activate: (
     app: JupyterFrontEnd,
     servers: IServers,
+    labShell: ILabShell | null,
     restorer: ILayoutRestorer | null,
     registry: ISettingRegistry | null,
     translator: ITranslator | null
@@ -206,17 +105,17 @@ export const openPlugin: JupyterFrontEndPlugin<IOpener> = {
         if (server) {
           opened.add(server.name);
         }
-        const inBrowser = place === 'as-configured' ? wanted.newBrowserTab : place === 'browser-tab';
-        if (inBrowser && !args.restored) {
+        const asked = place === 'as-configured' ? wanted.newBrowserTab : place === 'browser-tab';
+        // A window of Notebook 7 shows one thing: there is no room for tabs.
+        if (!labShell || (asked && !args.restored)) {
           openInBrowser(wanted.url);
           return;
         }
         await settled.promise;
         let tab = tracker.find(one => one.id === wanted.id);
         if (!tab) {
-          tab = new ServerTab(wanted, sandbox);
+          tab = new ServerTab(wanted, { sandbox, servers, commands: app.commands, trans });
           tab.title.icon = iconOf(wanted.id, server?.icon_url);
-          addToolbar(tab, app.commands, servers, trans);
           void tracker.add(tab);
         }
         if (!tab.isAttached) {
@@ -227,7 +126,7 @@ export const openPlugin: JupyterFrontEndPlugin<IOpener> = {
       }
     });
 
-    if (restorer) {
+    if (labShell && restorer) {
       void restorer.restore(tracker, {
         command: CommandIDs.open,
         args: tab => ({ ...tab.opened, restored: true }),
