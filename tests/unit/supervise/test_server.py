@@ -684,6 +684,20 @@ async def test_somebody_who_stops_it_ends_the_policy(
     assert (it.server.state, len(it.processes)) == (State.STOPPED, 1)
 
 
+async def test_a_start_by_somebody_replaces_the_one_that_was_due(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"restart_policy": "always", "idle_timeout": 1e6})
+    it.spawn_error = PermissionError()
+    with pytest.raises(StartFailed):
+        await it.server.ensure_ready()
+    it.spawn_error = None
+    await it.server.start()
+    await it.server.ensure_ready()
+    await it.server.stop()
+    await clock.advance(1001)
+    assert (it.server.state, len(it.processes)) == (State.STOPPED, 1)
+
+
 async def test_nothing_comes_back_while_jupyter_stops(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     it = lab(lifecycle={"restart_policy": "always"})
