@@ -5,6 +5,7 @@ import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application'
 import { Api } from './api';
 import { launcherPlugin } from './launcher';
 import { ServersModel } from './model';
+import { notebookPlugin } from './notebook';
 import { openPlugin } from './open';
 import { runningPlugin } from './running';
 import { IServers, PLUGIN } from './tokens';
@@ -24,4 +25,4 @@ const serversPlugin: JupyterFrontEndPlugin<IServers> = {
 
 export { IOpener, IServers } from './tokens';
 
-export default [serversPlugin, openPlugin, launcherPlugin, runningPlugin];
+export default [serversPlugin, openPlugin, launcherPlugin, notebookPlugin, runningPlugin];

@@ -73,14 +73,18 @@ export const runningPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PLUGIN}:running`,
   description: 'Shows the running servers in the panel of running sessions.',
   autoStart: true,
-  requires: [IServers, IRunningSessionManagers],
-  optional: [ITranslator],
+  requires: [IServers],
+  // The page of a notebook in Notebook 7 has no such panel.
+  optional: [IRunningSessionManagers, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     servers: IServers,
-    managers: IRunningSessionManagers,
+    managers: IRunningSessionManagers | null,
     translator: ITranslator | null
   ): void => {
+    if (!managers) {
+      return;
+    }
     const trans = (translator ?? nullTranslator).load('jupyter_server_proxy');
     const running = (): IServer[] =>
       servers.all.filter(({ managed, state }) => managed && state !== 'stopped');
