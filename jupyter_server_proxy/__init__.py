@@ -46,5 +46,17 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
     return [{"src": "labextension", "dest": "@jupyterhub/jupyter-server-proxy"}]
 
 
+def _jupyter_nbextension_paths() -> list[dict[str, str]]:
+    """Asked by `jupyter nbclassic-extension` for what to install in the classic Notebook."""
+    return [
+        {
+            "section": "tree",
+            "src": "static",
+            "dest": "jupyter_server_proxy",
+            "require": "jupyter_server_proxy/tree",
+        }
+    ]
+
+
 load_jupyter_server_extension = _load_jupyter_server_extension
 _jupyter_server_extension_paths = _jupyter_server_extension_points
