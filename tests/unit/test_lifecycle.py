@@ -81,7 +81,6 @@ def test_none_leaves_the_idle_timeout_to_what_holds_for_all_and_0_is_never() -> 
     assert Lifecycle(idle_timeout=0).lifecycle().idle_timeout == 0.0
 
 
-@pytest.mark.behaviour("C5")
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
     [

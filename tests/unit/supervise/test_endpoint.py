@@ -164,7 +164,7 @@ def test_a_unix_socket_wins_over_a_port() -> None:
     assert it.arguments() == {"port": 0, "unix_socket": "/run/app.sock"}
 
 
-@pytest.mark.behaviour("S7")
+@pytest.mark.behaviour("P7")
 def test_a_socket_of_our_own_is_in_a_private_directory_that_goes_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +221,7 @@ def test_anything_else_is_left_alone(tmp_path: Path, kind: str) -> None:
     assert os.path.lexists(path)
 
 
+@pytest.mark.behaviour("P7")
 def test_what_belongs_to_another_user_is_left_alone(tmp_path: Path, system: System) -> None:
     path = tmp_path / "s"
     path.write_text("")

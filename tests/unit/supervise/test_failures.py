@@ -120,6 +120,7 @@ def test_its_command_has_ended(case: Case) -> None:
     assert error.exit_code == 0
 
 
+@pytest.mark.behaviour("P10")
 def test_it_listens_elsewhere(case: Case) -> None:
     case.ports = {8888, 8050}
     assert case.error().message == (

@@ -192,7 +192,7 @@ async def test_the_working_directory(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     assert [cwd for _, _, cwd in lab.spawned] == ["/home/of/jupyter", "/srv/app"]
 
 
-@pytest.mark.behaviour("S4")
+@pytest.mark.behaviour("C4")
 async def test_the_environment_is_ours_without_what_is_withheld_and_with_what_is_configured(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,7 +208,7 @@ async def test_the_environment_is_ours_without_what_is_withheld_and_with_what_is
     assert dict(os.environ) == before
 
 
-@pytest.mark.behaviour("S4")
+@pytest.mark.behaviour("C5")
 async def test_the_command_is_shown_without_secrets(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """By their names, and by their values where they are those of Jupyter."""
     monkeypatch.setenv("LAB_TOKEN", "s3cret-value")

@@ -93,6 +93,14 @@ def test_a_system_that_does_not_tell(tables: Tables, error: OSError) -> None:
     assert listeners(8000) is None
 
 
+def test_a_table_is_read_up_to_the_first_socket_that_does_not_listen(tmp_path: Path) -> None:
+    """Those that listen come first, and the rest may be long."""
+    table = tmp_path / "tcp"
+    lines = [HEAD, *(entry("0100007F", port, 1) for port in (8001, 8002)), entry("0100007F", 8003, 1, state="01")]
+    table.write_text("\n".join([*lines, entry("0100007F", 8004, 1)]) + "\n")
+    assert list(module._listening_lines(table)) == lines
+
+
 # ---- processes
 
 

@@ -141,6 +141,7 @@ async def test_a_server_is_not_asked_before_it_accepts_connections(lab: Lab) -> 
     assert lab.families == [], "the table of the system may be long"
 
 
+@pytest.mark.behaviour("P6")
 async def test_the_address_that_answers_is_the_one(lab: Lab) -> None:
     lab.accepting = {V6}
     assert await lab.find(lab.make()) == V6
@@ -288,7 +289,7 @@ async def test_a_callable_that_never_ends_is_given_up(lab: Lab) -> None:
 # ---- whose server it is
 
 
-@pytest.mark.behaviour("S7")
+@pytest.mark.behaviour("P5")
 async def test_the_server_of_another_user_is_not_spoken_to(lab: Lab) -> None:
     lab.owners = [ME + 1]
     lab.ports = set()

@@ -236,7 +236,6 @@ async def test_ports_that_cannot_be_listed_are_no_obstacle(lab: Lab, caplog: pyt
     assert "cannot be listed" in caplog.text
 
 
-@pytest.mark.behaviour("S9")
 async def test_ports_are_told_to_nobody_else(lab: Lab) -> None:
     lab.ports = [described(8001)]
     for error, destination, accept in (
