@@ -7,6 +7,7 @@ import { launcherPlugin } from './launcher';
 import { ServersModel } from './model';
 import { notebookPlugin } from './notebook';
 import { openPlugin } from './open';
+import { portsPlugin } from './portsplugin';
 import { runningPlugin } from './running';
 import { IServers, PLUGIN } from './tokens';
 
@@ -25,4 +26,4 @@ const serversPlugin: JupyterFrontEndPlugin<IServers> = {
 
 export { IOpener, IServers } from './tokens';
 
-export default [serversPlugin, openPlugin, launcherPlugin, notebookPlugin, runningPlugin];
+export default [serversPlugin, openPlugin, launcherPlugin, notebookPlugin, runningPlugin, portsPlugin];

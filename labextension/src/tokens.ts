@@ -17,6 +17,7 @@ export namespace CommandIDs {
   export const restart = 'server-proxy:restart';
   export const showLog = 'server-proxy:show-log';
   export const copyLink = 'server-proxy:copy-link';
+  export const showPorts = 'server-proxy:show-ports';
 }
 
 /** A server came to another state. */
