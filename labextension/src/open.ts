@@ -97,7 +97,7 @@ export const openPlugin: JupyterFrontEndPlugin<IOpener> = {
 
     app.commands.addCommand(CommandIDs.open, {
       label: args => (args.title ? String(args.title) : trans.__('Open Server')),
-      caption: args => (args.url ? String(args.url) : ''),
+      caption: args => String(args.title ?? ''),
       icon: args => (args.isPalette ? undefined : iconOf(String(args.id ?? ''), args.iconUrl as string | undefined)),
       execute: async args => {
         const wanted = readArguments(args);

@@ -48,6 +48,7 @@ export class ServerTab extends MainAreaWidget<IFrame> {
     }
     this.content.url = opened.url;
     this.addToolbar();
+    this._state = this.server?.state;
     _options.servers.changed.connect(this.onServersChanged, this);
   }
 
