@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page
@@ -17,8 +18,8 @@ ARGUMENTS = [
 #: Milliseconds that anything may take on a busy machine.
 PATIENCE = 30_000
 
-#: What the browser says about each answer that is an error, or that does not come: these pages live with both. And about
-#: frames of applications that may use their own cookies: they share Jupyter's origin, as they do in a tab of their own.
+#: What the browser says about each answer that is an error, or that does not come: these pages live with both. And
+#: about frames of applications with cookies of their own: they share Jupyter's origin, as they do in a tab of the browser.
 EXPECTED = ("Failed to load resource", "An iframe which has both allow-scripts and allow-same-origin")
 
 OpenContext = Callable[..., BrowserContext]
@@ -29,3 +30,15 @@ def violations(page: Page) -> str:
     results = Axe().run(page)
     found = [one for one in results.response["violations"] if one["impact"] in ("serious", "critical")]
     return "\n".join(f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found)
+
+
+#: Where the pictures of the documentation are; they are made anew by ``make screenshots``.
+PICTURES = Path(__file__).parents[2] / "docs" / "images"
+
+
+def picture(page: Page, name: str) -> None:
+    """Take a picture for the documentation, if pictures are wanted."""
+    if os.environ.get("SCREENSHOTS"):
+        PICTURES.mkdir(exist_ok=True)
+        page.wait_for_timeout(500)  # animations
+        page.screenshot(path=PICTURES / f"{name}.png")

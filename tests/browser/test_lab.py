@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import OpenContext
+from browsing import OpenContext, picture
 from harness import Jupyter, process_gone, wait_until
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
@@ -107,6 +107,7 @@ def test_tiles_are_in_their_sections_and_hidden_servers_are_not_there(lab: Page)
     assert tile(lab, "App").locator("img").get_attribute("src").endswith("/base/server-proxy/icon/app")
     image = tile(lab, "First tool").locator("svg image")
     assert (image.get_attribute("href") or "").endswith("/base/server-proxy/icon/tools")
+    picture(lab, "launcher")
     box = image.bounding_box()
     assert box is not None
     assert box["width"] >= 32
@@ -152,6 +153,7 @@ def test_a_server_of_its_own_browser_tab(lab: Page) -> None:
 def test_the_waiting_page_inside_a_tab(lab: Page) -> None:
     tile(lab, "Slow").click()
     expect(frame(lab).locator("h1")).to_have_text(re.compile("Starting Slow"))
+    picture(lab, "waiting")
     expect(frame(lab).locator("h1")).to_have_text("The application")
 
 
@@ -159,6 +161,7 @@ def test_the_failure_page_inside_a_tab(lab: Page) -> None:
     tile(lab, "Fails").click()
     expect(frame(lab).locator("h1")).to_have_text("Fails could not be started")
     expect(frame(lab).locator("body")).to_contain_text("no luck")
+    picture(lab, "failure")
 
 
 def test_the_running_panel_shows_and_stops_it(jupyter: Jupyter, lab: Page) -> None:
@@ -167,6 +170,7 @@ def test_the_running_panel_shows_and_stops_it(jupyter: Jupyter, lab: Page) -> No
     pid = state(jupyter, "app")["pid"]
     item = open_running(lab).filter(has_text="App").first
     expect(item).to_contain_text(re.compile(r"running for .*, [\d.]+ [kMG]B"))
+    picture(lab, "running")
     item.hover()
     item.locator(".jp-RunningSessions-itemShutdown").click()
     wait_until(lambda: process_gone(pid), "its process to end")
