@@ -177,11 +177,13 @@ export class ServerTab extends MainAreaWidget<IFrame> {
       tooltip: trans.__('Stop the server'),
       onClick: () => void commands.execute(CommandIDs.stop, { name })
     });
-    this.addButton('log', {
-      icon: textEditorIcon,
-      tooltip: trans.__('Show the log of the server'),
-      onClick: () => void commands.execute(CommandIDs.showLog, { name })
-    });
+    if (commands.hasCommand(CommandIDs.showLog)) {
+      this.addButton('log', {
+        icon: textEditorIcon,
+        tooltip: trans.__('Show the log of the server'),
+        onClick: () => void commands.execute(CommandIDs.showLog, { name })
+      });
+    }
   }
 
   private addButton(name: string, props: ToolbarButton['props'] & object): void {
