@@ -245,6 +245,7 @@ class ManagedServer:
                 self._interrupted = self._task  # once: a second time would interrupt its tidying up
                 self._task.cancel()
             await self._wait()
+        self._cancel_timer()  # what has ended by itself meanwhile would come back
         self._setbacks.forget()
         self._chronicle.is_restart = False
         self._setbacks.hold = Hold.BACKGROUND if hold else Hold.NOTHING

@@ -61,7 +61,12 @@ class Supervisor:
             if server.spec.lifecycle.autostart:
                 task = asyncio.get_running_loop().create_task(server.start(), name=f"autostart {server.spec.name}")
                 self._starting.add(task)
-                task.add_done_callback(self._starting.discard)
+                task.add_done_callback(self._on_autostarted)
+
+    def _on_autostarted(self, task: asyncio.Task[None]) -> None:
+        self._starting.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._log.debug("%s: %s", task.get_name(), error)  # Jupyter stops already
 
     async def stop_all(self) -> None:
         """End every server, all at the same time, and then the guard."""

@@ -100,7 +100,6 @@ class Gateway(HTTPMessageDelegate):
             if waiting is not None:
                 await waiting
             return
-        self._meter.begin()
         self._client.connection.set_max_body_size(sys.maxsize)
         self._client.connection.set_close_callback(self.on_connection_close)
         name = f"{self._request.method} for {self._route.destination.name}"
@@ -142,6 +141,7 @@ class Gateway(HTTPMessageDelegate):
     async def _travel(self, verdict: Pass) -> None:
         """Serve, and turn what goes wrong into an answer, or into a visible end of one that has begun."""
         client = self._client
+        self._meter.begin()  # here: a task that is cancelled before its first step would never end it
         client.cookies = verdict.cookies
         self._credentials = verdict.credentials
         try:

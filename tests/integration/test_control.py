@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import stat
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -315,6 +317,17 @@ def test_more_time_to_start_by_the_environment(start_jupyter: Callable[..., Jupy
     wrong = start_jupyter(config, environment={"JUPYTER_SERVER_PROXY_START_TIMEOUT": "soon"})
     assert wrong.get(API + "servers").status == 404
     assert "JUPYTER_SERVER_PROXY_START_TIMEOUT must be a number of seconds, got 'soon'" in wrong.log()
+
+
+def test_clients_that_leave_at_once_are_not_counted_for_ever(jupyter: Jupyter) -> None:
+    assert jupyter.get("talks/").status == 200
+    head = f"GET {jupyter.path('talks/')} HTTP/1.1\r\nHost: 127.0.0.1:{jupyter.port}\r\nAuthorization: token "
+    for number in range(100):
+        with jupyter.raw() as sock:
+            sock.sendall(f"{head}{jupyter.token}\r\n\r\n".encode())
+            if number % 2:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wait_until(lambda: jupyter.get(API + "servers/talks").json()["requests_open"] == 0, "no request to be open")
 
 
 # ---- activity of Jupyter

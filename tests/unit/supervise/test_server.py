@@ -824,6 +824,24 @@ async def test_facts_of_a_life(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) ->
     assert (it.server.facts().starts, it.server.facts().restarts) == (5, 2), "somebody stopped it meanwhile"
 
 
+async def test_a_stop_that_meets_an_end_by_itself_leaves_it_stopped(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    it = lab(lifecycle={"restart_policy": "always"})
+    await it.server.ensure_ready()
+    it.process.may_stop.clear()  # others of its group live on
+    it.process.end(1)
+    await settle(lambda: it.server.state is State.STOPPING)
+    stop = asyncio.create_task(it.server.stop())
+    await asyncio.sleep(0)
+    it.process.may_stop.set()
+    await asyncio.wait_for(stop, 5)
+    await clock.advance(10_000)
+    assert it.server.state is State.STOPPED
+    assert len(it.processes) == 1
+
+
 async def test_facts_of_a_failure(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     it = lab(command=("run", "--token=s3cret"))
