@@ -40,6 +40,9 @@ __all__ = ["ManagedServer", "State"]
 #: Seconds between looks at who listens for a server that has daemonized.
 LOOK_PAUSE = 1.0
 
+#: Seconds between looks at a daemon that has closed a connection, and may be about to end.
+_DYING_PAUSE = 0.02
+
 #: Seconds after which the duration of a start is written down: those who wait for the server come first.
 RECORD_PAUSE = 0.1
 
@@ -275,6 +278,13 @@ class ManagedServer:
         if self._state is State.READY and self._launch is not None and self._launch.process is not None:
             await asyncio.wait({self._launch.process.exited}, timeout=timeout)
             await asyncio.sleep(0)  # the callback that leaves READY runs after those who wait
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while self._is_detached and loop.time() < deadline:
+            if not self._readiness.still_ours():
+                self._begin_stop(by_itself=True)
+            else:
+                await asyncio.sleep(_DYING_PAUSE)
         return self._state is not State.READY
 
     def kill_now(self) -> None:

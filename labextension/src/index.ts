@@ -4,8 +4,10 @@ import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application'
 
 import { Api } from './api';
 import { launcherPlugin } from './launcher';
+import { logsPlugin } from './logs';
 import { ServersModel } from './model';
 import { notebookPlugin } from './notebook';
+import { notifyPlugin } from './notify';
 import { openPlugin } from './open';
 import { portsPlugin } from './portsplugin';
 import { runningPlugin } from './running';
@@ -26,4 +28,13 @@ const serversPlugin: JupyterFrontEndPlugin<IServers> = {
 
 export { IOpener, IServers } from './tokens';
 
-export default [serversPlugin, openPlugin, launcherPlugin, notebookPlugin, runningPlugin, portsPlugin];
+export default [
+  serversPlugin,
+  openPlugin,
+  launcherPlugin,
+  notebookPlugin,
+  runningPlugin,
+  logsPlugin,
+  notifyPlugin,
+  portsPlugin
+];

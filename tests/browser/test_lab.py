@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -236,3 +238,56 @@ def test_the_settings_decide_where_servers_are_opened(lab: Page) -> None:
                                   body: JSON.stringify({raw: '{}'})});
             }"""
         )
+
+
+def test_the_log_is_followed_searched_and_downloaded(jupyter: Jupyter, lab: Page) -> None:
+    tile(lab, "App").click()
+    expect(frame(lab).locator("h1")).to_have_text("The application")
+    expect(lab.locator(".jp-ServerProxy-tab .jp-Toolbar").get_by_title("Show the log of the server")).to_be_visible()
+    lab.locator(".jp-ServerProxy-tab .jp-Toolbar").get_by_title("Show the log of the server").click()
+    lines = lab.locator(".jp-ServerProxy-log-lines")
+    expect(lines).to_contain_text("preparing <b>everything</b>")
+    expect(lines.locator(".jp-ServerProxy-bold").first).to_have_text("preparing")  # a colour of terminals
+    assert lines.locator("b").count() == 0  # and no markup of the application
+    assert jupyter.get("app/asked-for").status in (200, 404)
+    expect(lines).to_contain_text("GET /asked-for")
+    picture(lab, "log")
+
+    search = lab.get_by_role("searchbox", name="Find in the output")
+    search.fill("asked-for")
+    expect(lab.locator(".jp-ServerProxy-log-line.jp-mod-match")).to_have_count(1)
+    search.press("Enter")
+    expect(lab.locator(".jp-ServerProxy-log-count")).to_have_text("1 of 1")
+    with lab.expect_download() as download:
+        lab.get_by_title("Download the output").click()
+    assert download.value.suggested_filename == "app.log"
+    assert "GET /asked-for" in Path(download.value.path()).read_text()
+
+    before = lab.locator(".jp-ServerProxy-log-run").count()
+    jupyter.request("POST", API + "app/restart?wait=1", body=b"")
+    expect(lab.locator(".jp-ServerProxy-log-run")).to_have_count(before + 1)
+    numbers = lab.locator(".jp-ServerProxy-log-line").filter(has_text="GET /asked-for")
+    expect(numbers).to_have_count(1)  # nothing is told twice
+
+
+def test_a_message_tells_of_a_server_that_has_died(jupyter: Jupyter, lab: Page) -> None:
+    tile(lab, "App").click()
+    expect(frame(lab).locator("h1")).to_have_text("The application")
+    pid = state(jupyter, "app")["pid"]
+    lab.wait_for_timeout(6000)  # it is seen to run
+    os.kill(pid, signal.SIGKILL)
+    toast = lab.locator(".Toastify__toast").filter(has_text="App was ended by SIGKILL.")
+    expect(toast).to_be_visible()
+    picture(lab, "message")
+    toast.get_by_role("button", name="Restart").click()
+    wait_until(lambda: state(jupyter, "app")["pid"] not in (pid, None), "another process")
+    expect(frame(lab).locator("h1")).to_have_text("The application")
+
+
+def test_a_server_that_somebody_stops_is_no_news(jupyter: Jupyter, lab: Page) -> None:
+    tile(lab, "App").click()
+    expect(frame(lab).locator("h1")).to_have_text("The application")
+    lab.wait_for_timeout(6000)
+    assert jupyter.request("POST", API + "app/stop", body=b"").status == 200
+    expect(lab.locator(".jp-ServerProxy-cover")).to_be_visible()
+    assert lab.locator(".Toastify__toast").filter(has_text="App").count() == 0

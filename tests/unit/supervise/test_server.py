@@ -824,6 +824,17 @@ async def test_facts_of_a_life(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) ->
     assert (it.server.facts().starts, it.server.facts().restarts) == (5, 2), "somebody stopped it meanwhile"
 
 
+async def test_a_daemon_that_is_about_to_end_has_ended(lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_DYING_PAUSE", 0.0)
+    it = lab()
+    await it.server.ensure_ready()
+    it.process.end(0)
+    await settle(lambda: it.server.address is None)
+    assert not await it.server.has_ended(0.001)
+    asyncio.get_running_loop().call_soon(setattr, it.readiness, "ours", False)
+    assert await it.server.has_ended(5.0)
+
+
 async def test_a_stop_that_meets_an_end_by_itself_leaves_it_stopped(
     lab: MakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

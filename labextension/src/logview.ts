@@ -1,0 +1,215 @@
+// The output of one server as it is written: followed while it can be seen, searched, downloaded.
+
+import { TranslationBundle } from '@jupyterlab/translation';
+import { Message } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
+
+import { parseLine } from './ansi';
+import { Api, ILine, IServer } from './api';
+
+/** Lines that are kept. */
+const MAX_LINES = 5000;
+
+/** Milliseconds until a connection that ended is made anew: at first, and at most. */
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 30000;
+
+export class LogView extends Widget {
+  constructor(
+    readonly name: string,
+    private readonly _api: Api,
+    private readonly _trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('jp-ServerProxy-log');
+    this._search.type = 'search';
+    this._search.className = 'jp-mod-styled';
+    this._search.placeholder = _trans.__('Find');
+    this._search.setAttribute('aria-label', _trans.__('Find in the output'));
+    this._search.addEventListener('input', () => this.find());
+    this._search.addEventListener('keydown', event => {
+      if (event.key === 'Enter') {
+        this.goToMatch(event.shiftKey ? -1 : 1);
+      } else if (event.key === 'Escape') {
+        this._search.value = '';
+        this.find();
+      }
+    });
+    this._count.className = 'jp-ServerProxy-log-count';
+    this._count.setAttribute('role', 'status');
+    this._lines.className = 'jp-ServerProxy-log-lines';
+    this._lines.tabIndex = 0;
+    this._lines.setAttribute('role', 'log');
+    this._lines.setAttribute('aria-live', 'off');
+    this._lines.setAttribute('aria-label', _trans.__('Output of %1', name));
+    this._lines.addEventListener('scroll', () => {
+      const { scrollHeight, scrollTop, clientHeight } = this._lines;
+      this._follows = scrollHeight - scrollTop - clientHeight < 30;
+    });
+    const bar = document.createElement('div');
+    bar.className = 'jp-ServerProxy-log-bar';
+    bar.append(this._search, this._count);
+    this.node.append(bar, this._lines);
+    this.node.addEventListener('keydown', event => {
+      if (event.key === 'f' && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        event.stopPropagation();
+        this._search.focus();
+      }
+    });
+    document.addEventListener('visibilitychange', this._onVisibility);
+  }
+
+  dispose(): void {
+    document.removeEventListener('visibilitychange', this._onVisibility);
+    this.rest();
+    super.dispose();
+  }
+
+  /** All lines that are kept, as text. */
+  get text(): string {
+    return this._kept.map(({ time, text }) => `${time} ${text}\n`).join('');
+  }
+
+  /** Forget what is shown; what comes later is shown again. */
+  clear(): void {
+    this._kept = [];
+    this._lines.replaceChildren();
+    this.find();
+  }
+
+  protected onAfterShow(msg: Message): void {
+    this.follow();
+  }
+
+  protected onAfterAttach(msg: Message): void {
+    this.follow();
+  }
+
+  protected onBeforeHide(msg: Message): void {
+    this.rest();
+  }
+
+  // ---- following
+
+  private follow(): void {
+    if (this._following || this.isDisposed || !this.isVisible || document.hidden) {
+      return;
+    }
+    const following = (this._following = new AbortController());
+    void this.run(following.signal);
+  }
+
+  private rest(): void {
+    this._following?.abort();
+    this._following = null;
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    let pause = FIRST_PAUSE;
+    while (!signal.aborted) {
+      try {
+        for await (const { event, data } of this._api.follow(this.name, 1000, signal)) {
+          pause = FIRST_PAUSE;
+          if (event === 'line') {
+            this.add(JSON.parse(data) as ILine);
+          } else if (event === 'state') {
+            this.title.caption = `${this.name}: ${(JSON.parse(data) as IServer).state}`;
+          }
+        }
+      } catch (reason) {
+        if (!signal.aborted) {
+          console.debug(`The output of ${this.name} cannot be followed`, reason);
+        }
+      }
+      if (!signal.aborted) {
+        await new Promise(resolve => setTimeout(resolve, pause));
+        pause = Math.min(2 * pause, LONGEST_PAUSE);
+      }
+    }
+  }
+
+  private add(line: ILine): void {
+    const last = this._last;
+    if (last && line.number <= last.number) {
+      // Told again after a pause; lower numbers from the beginning mean that Jupyter was started anew.
+      if (!(line.number === 0 && line.time > last.time)) {
+        return;
+      }
+    }
+    this._last = line;
+    if (line.run !== last?.run) {
+      this.append(this._trans.__('start %1, %2', line.run, new Date(line.time).toLocaleString()), 'run');
+    }
+    this._kept.push(line);
+    const row = this.append('', 'line');
+    row.title = new Date(line.time).toLocaleString();
+    for (const { text, classes } of parseLine(line.text)) {
+      const span = document.createElement('span');
+      span.textContent = text;
+      span.className = classes.map(name => `jp-ServerProxy-${name}`).join(' ');
+      row.append(span);
+    }
+    if (this._kept.length > MAX_LINES) {
+      this._kept.shift();
+      this._lines.firstElementChild?.remove();
+    }
+    if (this._search.value) {
+      this.find();
+    }
+    if (this._follows) {
+      this._lines.scrollTop = this._lines.scrollHeight;
+    }
+  }
+
+  private append(text: string, kind: 'line' | 'run'): HTMLElement {
+    const row = document.createElement('div');
+    row.className = `jp-ServerProxy-log-${kind}`;
+    row.textContent = text;
+    this._lines.append(row);
+    return row;
+  }
+
+  // ---- finding
+
+  private find(): void {
+    const wanted = this._search.value.toLowerCase();
+    this._matches = [];
+    for (const row of Array.from(this._lines.children) as HTMLElement[]) {
+      const found = wanted !== '' && (row.textContent ?? '').toLowerCase().includes(wanted);
+      row.classList.toggle('jp-mod-match', found);
+      row.classList.remove('jp-mod-current');
+      if (found) {
+        this._matches.push(row);
+      }
+    }
+    this._match = -1;
+    this._count.textContent = wanted
+      ? this._trans._n('%1 line', '%1 lines', this._matches.length, this._matches.length)
+      : '';
+  }
+
+  private goToMatch(step: number): void {
+    const count = this._matches.length;
+    if (!count) {
+      return;
+    }
+    this._matches[this._match]?.classList.remove('jp-mod-current');
+    this._match = this._match < 0 && step < 0 ? count - 1 : (this._match + step + count) % count;
+    const row = this._matches[this._match];
+    row.classList.add('jp-mod-current');
+    row.scrollIntoView({ block: 'center' });
+    this._count.textContent = this._trans.__('%1 of %2', this._match + 1, count);
+  }
+
+  private readonly _search = document.createElement('input');
+  private readonly _count = document.createElement('span');
+  private readonly _lines = document.createElement('div');
+  private readonly _onVisibility = (): void => (document.hidden ? this.rest() : this.follow());
+  private _kept: ILine[] = [];
+  private _last: ILine | null = null;
+  private _follows = true;
+  private _following: AbortController | null = null;
+  private _matches: HTMLElement[] = [];
+  private _match = -1;
+}
