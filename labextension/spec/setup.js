@@ -4,3 +4,7 @@ const { TextDecoder, TextEncoder } = require('util');
 Object.assign(globalThis, { TextDecoder, TextEncoder });
 globalThis.DragEvent ??= class DragEvent {};
 window.matchMedia ??= () => ({ matches: false, addEventListener() {}, removeEventListener() {} });
+// JupyterLab's services name these when they are loaded; specs that send requests replace them.
+globalThis.fetch ??= () => Promise.reject(new TypeError('There is no network in specs.'));
+globalThis.Request ??= class Request {};
+globalThis.Headers ??= class Headers extends Map {};

@@ -137,8 +137,8 @@ export class Api {
     const url = URLExt.join(this.settings.baseUrl, path);
     const response = await ServerConnection.makeRequest(url, { method, signal }, this.settings);
     if (!response.ok) {
-      const answer = (await response.json().catch(() => ({}))) as { message?: string };
-      throw new ApiError(response.status, answer.message ?? `${response.status} ${response.statusText}`);
+      const answer = (await response.json().catch(() => null)) as { message?: string } | null;
+      throw new ApiError(response.status, answer?.message ?? `${response.status} ${response.statusText}`);
     }
     return response;
   }

@@ -34,15 +34,19 @@ c.ServerApp.authorizer_class = ReadsOnly
 TALKS = r"""
 import http.server, sys
 
+def say(line):
+    sys.stdout.write(line + "\n")  # in one piece: print writes two, and another thread's may come between
+    sys.stdout.flush()
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = self.headers.get("X-Request-ID", "nobody").encode()  # the probe has none
-        print(f"asked for {self.path} as {body.decode()}", flush=True)
+        say(f"asked for {self.path} as {body.decode()}")
         self.send_response(500 if "fail" in self.path else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-        print(f"answered {self.path}", flush=True)
+        say(f"answered {self.path}")
 
     def log_message(self, *_):
         pass
@@ -154,6 +158,7 @@ def lines(jupyter: Jupyter, name: str, tail: int = 1000) -> list[str]:
 @pytest.fixture
 def follower(jupyter: Jupyter) -> Iterator[EventReader]:
     assert jupyter.get("talks/before").status == 200
+    wait_until(lambda: "answered /before" in lines(jupyter, "talks"), "its line")
     reader = EventReader(jupyter, API + "servers/talks/logs?follow=1&html=1&tail=2")
     yield reader
     reader.close()
@@ -163,8 +168,7 @@ def test_output_is_followed_over_a_restart(jupyter: Jupyter, follower: EventRead
     assert follower.response.getheader("Content-Type") == "text/event-stream; charset=utf-8"
     assert follower.response.getheader("Cache-Control") == "no-store"
     wait_until(lambda: follower.of("state"), "the state")
-    assert [line["text"] for line in follower.of("line")][-1] == "answered /before"
-    assert len(follower.of("line")) == 2
+    assert [line["text"] for line in follower.of("line")] == lines(jupyter, "talks", 2)
     assert jupyter.get("talks/now").status == 200
     wait_until(lambda: "answered /now" in [line["text"] for line in follower.of("line")], "its line")
     assert post(jupyter, "servers/talks/restart?wait=1").status == 200
