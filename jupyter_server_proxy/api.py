@@ -1,5 +1,5 @@
 """Old import path of the launcher's handlers; see ``web.api``."""
 
-from .web.api import IconHandler, ServersInfoHandler
+from .extension.handlers import IconHandler, ServersInfoHandler
 
 __all__ = ["IconHandler", "ServersInfoHandler"]

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 from tornado.httputil import HTTPServerRequest
 
 from ..rules.paths import join_target, split_target
-from .authorize import Pass, Refusal
+from .door import Pass, Refusal
 from .runtime import Runtime
 
 

@@ -1,4 +1,4 @@
-"""What launchers ask for: which servers there are, and their icons."""
+"""What launchers ask for: which servers there are, and their icons. Whole by a base class that knows about logins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_server.utils import url_path_join
 from tornado import web
 
 from ..rules.headers import is_navigation
@@ -20,6 +19,9 @@ ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 class LauncherHandler(PlainErrors):
     """Sends people at a browser to the login page, and tells programs that they are not logged in."""
 
+    #: Base URL of Jupyter; begins and ends with "/".
+    launcher_base_url = "/"
+
     def get_login_url(self) -> str:
         """Called by tornado when nobody is logged in."""
         if not is_navigation(self.request.method or "", self.request.headers.get):
@@ -27,7 +29,7 @@ class LauncherHandler(PlainErrors):
         return super().get_login_url()
 
 
-class ServersInfoHandler(LauncherHandler):
+class ServersInfo(LauncherHandler):
     """``GET <base_url>server-proxy/servers-info``: the configured servers, as launchers show them."""
 
     def initialize(self, server_processes: Sequence[Any]) -> None:
@@ -66,7 +68,7 @@ class ServersInfoHandler(LauncherHandler):
             "category": entry.category,
         }
         if entry.icon_path:
-            launcher["icon_url"] = url_path_join(self.base_url, "server-proxy", "icon", icon_key(name, number))
+            launcher["icon_url"] = self.launcher_base_url + "server-proxy/icon/" + icon_key(name, number)
         return launcher
 
 
@@ -75,7 +77,7 @@ def icon_key(name: str, number: int) -> str:
     return f"{name}?entry={number}" if number else name
 
 
-class IconHandler(LauncherHandler):
+class Icons(LauncherHandler):
     """``GET <base_url>server-proxy/icon/<name>``: the icon file of a server."""
 
     def initialize(self, icons: Mapping[str, Any]) -> None:

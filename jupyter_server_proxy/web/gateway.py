@@ -40,12 +40,11 @@ from ..supervise.facts import FailedRequest
 from ..upstream.address import Address
 from ..upstream.connection import ResponseHead, UpstreamConnection
 from .accesslog import AccessRecord
-from .authorize import Pass, Refusal, authorize
 from .destinations import Route
+from .door import Pass, Refusal
 from .explanation import explain
 from .meter import Meter, request_id
 from .outgoing import OutgoingRequest, websocket_answer
-from .refusal import refuse
 from .response import ClientResponse
 from .runtime import Runtime
 
@@ -91,11 +90,12 @@ class Gateway(HTTPMessageDelegate):
             self._runtime.log.info("Refused a request from %s: %s", self._request.remote_ip, error.message)
             await self._client.break_off(error)
             return
-        verdict = await authorize(
+        door = self._runtime.door
+        verdict = await door.authorize(
             self._runtime, self._request, self._route.destination, upgrade=self._upgrade is not None
         )
         if isinstance(verdict, Refusal):
-            self._refusal = refuse(self._runtime, self._request, verdict, has_body=self._has_body)
+            self._refusal = door.refuse(self._runtime, self._request, verdict, has_body=self._has_body)
             waiting = self._refusal.headers_received(start_line, headers)
             if waiting is not None:
                 await waiting

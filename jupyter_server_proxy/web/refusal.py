@@ -1,12 +1,12 @@
-"""The answers to requests that may not pass, given by ordinary handlers of Jupyter."""
+"""The answers to requests that may not pass, given by ordinary handlers: their base classes know about logins."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from typing import Any, cast
 
-from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
@@ -15,7 +15,7 @@ from tornado.iostream import StreamClosedError
 from ..errors import ProxyError
 from ..rules.headers import is_navigation
 from .accesslog import AccessRecord
-from .authorize import Refusal
+from .door import Refusal
 from .pages import reason_phrase, render_error
 from .response import ClientResponse
 from .runtime import Runtime
@@ -28,8 +28,13 @@ class _AnyMethod(tuple[str, ...]):
         return True
 
 
-class PlainErrors(JupyterHandler):
-    """Answers errors as the gateway does: Jupyter's own error page holds the token of those who are logged in."""
+class PlainErrors(web.RequestHandler):
+    """Answers errors as the gateway does; comes before the base class of a handler.
+
+    Jupyter's own error page holds the token of those who are logged in.
+    """
+
+    log: logging.Logger
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """A page for people, JSON or one line for everything else.
@@ -78,10 +83,12 @@ class RefusalHandler(PlainErrors):
         self._refusal = refusal
         self._navigating = is_navigation(self.request.method or "", self.request.headers.get)
 
-    async def prepare(self) -> None:  # type: ignore[override]
+    async def prepare(self) -> None:
         """Called by tornado; nothing comes after it."""
         if self._navigating and "upgrade" not in self.request.headers:
-            await super().prepare()
+            waiting = super().prepare()
+            if waiting is not None:
+                await waiting
             # Depending on its configuration, Jupyter leaves this to the methods: redirect those who are not logged in.
             if not self._finished:
                 web.authenticated(lambda handler: None)(self)
@@ -103,14 +110,6 @@ class RefusalHandler(PlainErrors):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The reason of the refusal."""
         self.write_message(status_code, self._refusal.reason if status_code == 403 else reason_phrase(status_code))
-
-
-@web.stream_request_body
-class UploadRefusalHandler(RefusalHandler):
-    """The same for a navigation with a body, which is not waited for."""
-
-    def data_received(self, chunk: bytes) -> None:
-        """Called by tornado; the body is dropped."""
 
 
 class UploadRefusal(HTTPMessageDelegate):
@@ -166,9 +165,23 @@ class UploadRefusal(HTTPMessageDelegate):
             AccessRecord(self._request, self._client.status, self._refusal, self._runtime).write()
 
 
-def refuse(runtime: Runtime, request: HTTPServerRequest, refusal: Refusal, *, has_body: bool) -> HTTPMessageDelegate:
-    """What takes over a request that may not pass."""
+def refuse(
+    runtime: Runtime,
+    request: HTTPServerRequest,
+    refusal: Refusal,
+    handler: type[RefusalHandler],
+    *,
+    has_body: bool,
+) -> HTTPMessageDelegate:
+    """What takes over a request that may not pass.
+
+    Args:
+        runtime: shared by all requests.
+        request: that is refused.
+        refusal: why.
+        handler: answers navigations, and whatever has no body.
+        has_body: a body follows. The handler must then be able to drop it.
+    """
     if has_body and not is_navigation(request.method or "", request.headers.get):
         return UploadRefusal(runtime, request, refusal)
-    handler = UploadRefusalHandler if has_body else RefusalHandler
     return runtime.application.get_handler_delegate(request, handler, {"refusal": refusal})

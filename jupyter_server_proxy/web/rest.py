@@ -1,25 +1,25 @@
 """The REST API, ``<base_url>server-proxy/api/...``: see, start and stop servers, read their output; docs/openapi.yaml.
 
-Thin handlers: the supervisor owns the state, ``model`` has the shape of the answers.
+Thin handlers: the supervisor owns the state, ``model`` has the shape of the answers. They become whole by a base class
+that knows about logins and cross-site requests; ``routes_on`` combines the two.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from jupyter_server.auth.decorator import authorized
-from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from ..errors import ProxyError, StartFailed
 from ..supervise.logs import MAX_LINES
 from ..supervise.resources import ResourceMeter, Resources
 from ..supervise.server import ManagedServer
-from .authorize import RESOURCE
 from .model import LATE_OUTPUT, describe_failed_request, describe_line, describe_server
 from .pages import reason_phrase
 from .ports import describe_ports
@@ -35,10 +35,16 @@ DEFAULT_TAIL = 200
 
 
 def permitted(action: str) -> Callable[[Method], Method]:
-    """A method for those who are logged in, and whom Jupyter's Authorizer lets do the action."""
+    """A method for those who are logged in, and who are allowed to do the action."""
 
     def decorate(method: Method) -> Method:
-        return cast(Method, web.authenticated(authorized(action, RESOURCE)(method)))
+        @functools.wraps(method)
+        async def permit(self: RestHandler, *args: str) -> None:
+            if not await self.is_permitted(action):
+                raise web.HTTPError(403, f"You are not allowed to {action} server-proxy.")
+            await method(self, *args)
+
+        return cast(Method, web.authenticated(permit))
 
     return decorate
 
@@ -67,8 +73,11 @@ class Api:
         return {name: found.get(pid) if pid is not None else None for name, pid in pids.items()}
 
 
-class RestHandler(APIHandler):
-    """The base of all: errors are JSON; looking does not count as activity."""
+class RestHandler(web.RequestHandler):
+    """The common part of all: errors are JSON; looking does not count as activity.
+
+    A base class that comes after it checks logins, hosts, origins and XSRF tokens.
+    """
 
     _track_activity = False
 
@@ -76,6 +85,11 @@ class RestHandler(APIHandler):
         """Called by tornado."""
         self.api = api
         self.supervisor = api.runtime.supervisor
+
+    if TYPE_CHECKING:  # what the base class has
+
+        async def is_permitted(self, action: str) -> bool:
+            """Whether the user who is logged in may do it; ``action`` is "read" or "write"."""
 
     log_exception = PlainErrors.log_exception
 
@@ -91,7 +105,8 @@ class RestHandler(APIHandler):
         self.finish({"message": message.replace("%%", "%"), "reason": reason})
 
     def _methods(self) -> list[str]:
-        return [method for method in self.SUPPORTED_METHODS if method.lower() in vars(type(self))] + ["OPTIONS"]
+        missing = web.RequestHandler.get  # as tornado defines every method
+        return [method for method in self.SUPPORTED_METHODS if getattr(type(self), method.lower()) is not missing]
 
     def find(self, name: str) -> ManagedServer:
         """The server of that name.
@@ -167,7 +182,7 @@ class ActionHandler(RestHandler):
         wait = self._is_waited_for()
         if not server.is_managed:
             raise web.HTTPError(409, f"Server {name!r} was not started by Jupyter, so it cannot {action} it.")
-        self.log.info("%s of server '%s' was asked for", action, name)
+        self.api.runtime.log.info("%s of server '%s' was asked for", action, name)
         if action == "stop":
             await server.stop(hold=True)
             self.reply(self.api.describe(server))
@@ -189,9 +204,9 @@ class ActionHandler(RestHandler):
 
     def _body(self) -> Any:
         try:
-            return self.get_json_body() if self.request.body else {}
-        except UnicodeDecodeError:
-            return None
+            return json.loads(self.request.body) if self.request.body.strip() else {}
+        except (ValueError, RecursionError):
+            raise web.HTTPError(400, "The body is no JSON.") from None
 
     def _reply_failure(self, error: ProxyError) -> None:
         failed = error if isinstance(error, StartFailed) else StartFailed(error.message)
@@ -261,3 +276,18 @@ ROUTES: list[tuple[str, type[RestHandler]]] = [
     (r"events", EventsHandler),
     (r"ports", PortsHandler),
 ]
+
+
+def routes_on(base: type[web.RequestHandler]) -> list[tuple[str, type[web.RequestHandler]]]:
+    """``ROUTES`` with whole handlers.
+
+    Args:
+        base: knows about logins; defines ``is_permitted``.
+    """
+    whole: dict[type[RestHandler], type[web.RequestHandler]] = {}
+    for _, part in ROUTES:
+        # the part's own methods win, those of the base over the part's own base
+        whole.setdefault(
+            part, type(part.__name__, (part, base), {"__doc__": part.__doc__, "__module__": base.__module__})
+        )
+    return [(path, whole[part]) for path, part in ROUTES]

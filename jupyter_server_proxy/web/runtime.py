@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,10 @@ from tornado.web import Application
 from ..rules.policy import HostList, has_port
 from ..upstream.admission import Admission
 from ..upstream.pool import Pool
-from .logins import LoginCache
 
 if TYPE_CHECKING:
     from ..supervise.supervisor import Supervisor
+    from .door import Door
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,8 @@ class Runtime:
     pool: Pool
     admission: Admission
     policy: AddressPolicy
+    door: Door
     log: logging.Logger
-    logins: LoginCache = field(default_factory=lambda: LoginCache(time.monotonic))
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
     on_close: list[Callable[[], None]] = field(default_factory=list)

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
@@ -42,7 +41,7 @@ class EventStream:
 
     _open = 0
 
-    def __init__(self, handler: APIHandler, runtime: Runtime) -> None:
+    def __init__(self, handler: web.RequestHandler, runtime: Runtime) -> None:
         self._handler = handler
         self.wake = asyncio.Event()
         if EventStream._open >= MAX_STREAMS:
@@ -89,7 +88,13 @@ class EventStream:
 
 
 async def follow_server(
-    handler: APIHandler, runtime: Runtime, server: ManagedServer, describe: Describe, *, tail: int, with_html: bool
+    handler: web.RequestHandler,
+    runtime: Runtime,
+    server: ManagedServer,
+    describe: Describe,
+    *,
+    tail: int,
+    with_html: bool,
 ) -> None:
     """Events "state" and "line" of one server, until the client goes.
 
@@ -132,7 +137,7 @@ async def follow_server(
         remove()
 
 
-async def follow_all(handler: APIHandler, runtime: Runtime, describe: Describe) -> None:
+async def follow_all(handler: web.RequestHandler, runtime: Runtime, describe: Describe) -> None:
     """Events "state" of all servers, until the client goes; see ``follow_server``."""
     changes = deque((describe(server) for server in runtime.supervisor), maxlen=MAX_CHANGES)
 

@@ -9,7 +9,7 @@ import pytest
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
 from tornado.httputil import HTTPHeaders
 
-from jupyter_server_proxy.web.logins import LIFETIME, MAX_LOGINS, Login, LoginCache
+from jupyter_server_proxy.extension.logins import LIFETIME, MAX_LOGINS, Login, LoginCache
 
 ANN = Login("ann", by_token=False, cookies=())
 

@@ -1,0 +1,109 @@
+"""Wires configuration -> servers -> routes into Jupyter Server, and stops every process when Jupyter stops."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Mapping
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.utils import url_path_join
+from traitlets import TraitError
+
+from ..config import ServerProxy
+from ..discovery import read_servers
+from ..web.api import icon_key
+from ..web.assembly import default_handling, make_runtime, make_server, start_times
+from ..web.destinations import Destination, ServerDestination
+from ..web.events import EventReporter
+from ..web.metrics import MetricsCollector, register, unregister
+from ..web.rest import Api
+from ..web.routes import RouteTable
+from ..web.runtime import Runtime
+from ..web.traffic import Traffic
+from .door import JupyterDoor
+from .handlers import REST_ROUTES, IconHandler, ServersInfoHandler
+
+
+class ServerProxyExtension(ExtensionApp):
+    """The Jupyter Server extension."""
+
+    name = "jupyter_server_proxy"
+    extension_url = "/"
+    load_other_extensions = True
+
+    runtime: Runtime | None = None
+
+    def initialize_handlers(self) -> None:
+        """Called by Jupyter Server when it loads the extension."""
+        try:
+            self.runtime = load(self.serverapp)
+        except TraitError as error:
+            # An option that guards must not be passed over, so nothing is proxied. Jupyter itself goes on.
+            self.log.error("jupyter-server-proxy is switched off, because its configuration is wrong: %s", error)
+
+    async def stop_extension(self) -> None:
+        """Called by Jupyter Server when it stops: no process of ours outlives it."""
+        if self.runtime is not None:
+            await self.runtime.close()
+
+
+def load(serverapp: Any) -> Runtime:
+    """Read the configuration and add the routes.
+
+    Args:
+        serverapp: the running ``jupyter_server.serverapp.ServerApp``.
+
+    Raises:
+        TraitError: a trait of ``ServerProxy`` has a wrong value. (A wrong server is skipped.)
+    """
+    config = ServerProxy(parent=serverapp)
+    processes = read_servers(config, serverapp.log)
+    application = serverapp.web_app
+    runtime = make_runtime(
+        config, application, application.settings["base_url"], JupyterDoor(application), serverapp.log
+    )
+    destinations: dict[str, tuple[Destination, bool]] = {}
+    traffic = {"": Traffic()}
+    handling = default_handling(config)
+    history = start_times(serverapp.log)
+    for process in processes:
+        server = make_server(process, runtime, config, history)
+        runtime.supervisor.add(server)
+        destination = ServerDestination(server, handling)
+        destinations[process.name] = destination, server.spec.absolute_url
+        traffic[process.name] = destination.traffic
+    icons = {
+        icon_key(process.name, number): entry.icon_path
+        for process in processes
+        for number, entry in enumerate(process.launcher_entries)
+        if entry.icon_path
+    }
+    base_url = runtime.base_url
+    api = Api(runtime, traffic)
+    application.add_handlers(
+        ".*",
+        [
+            (url_path_join(base_url, "server-proxy/servers-info"), ServersInfoHandler, {"server_processes": processes}),
+            (url_path_join(base_url, "server-proxy/icon/(.*)"), IconHandler, {"icons": icons}),
+            *(
+                (url_path_join(base_url, "server-proxy/api", path), handler, {"api": api})
+                for path, handler in REST_ROUTES
+            ),
+            (".*", RouteTable(runtime, destinations, handling, traffic[""])),
+        ],
+    )
+    _make_observable(serverapp, runtime, traffic)
+    serverapp.io_loop.add_callback(runtime.supervisor.autostart)
+    atexit.register(runtime.supervisor.kill_all_now)
+    serverapp.log.debug("jupyter-server-proxy knows these servers: %s", ", ".join(destinations) or "none")
+    return runtime
+
+
+def _make_observable(serverapp: Any, runtime: Runtime, traffic: Mapping[str, Traffic]) -> None:
+    """Prometheus metrics and Jupyter events."""
+    collector = MetricsCollector(runtime.supervisor, traffic)
+    register(collector)
+    runtime.on_close.append(lambda: unregister(collector))
+    runtime.supervisor.watch(collector.observe)
+    runtime.supervisor.watch(EventReporter(getattr(serverapp, "event_logger", None), serverapp.log).report)

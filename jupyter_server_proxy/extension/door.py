@@ -1,0 +1,127 @@
+"""Who may pass: whom Jupyter's identity provider knows, and Jupyter's authorizer lets in; the same for every path."""
+
+from __future__ import annotations
+
+import inspect
+import time
+
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
+from tornado.web import Application
+
+from ..rules.credentials import Credentials
+from ..rules.policy import SAFE_METHODS, is_cross_site
+from ..web.destinations import Destination
+from ..web.door import RESOURCE, Pass, Refusal, refuse_address
+from ..web.refusal import refuse
+from ..web.runtime import Runtime
+from .handlers import RefusalHandler, UploadRefusalHandler
+from .logins import Login, LoginCache
+
+
+class Bearer(JupyterHandler):
+    """Carries a request to the identity provider and the authorizer, which take a handler. Never executed."""
+
+    #: Jupyter's identity providers note here that a token was what let the request in.
+    _token_authenticated: bool
+
+    def clear(self) -> None:
+        """Called by tornado: there will be no response, so its default fields are not computed."""
+        self._headers = HTTPHeaders()
+        self._write_buffer = []
+        self._status_code = 200
+        self._reason = "OK"
+
+    def check_xsrf_cookie(self) -> None:
+        """Applications defend themselves against cross-site requests."""
+
+    def set_cookies(self) -> tuple[str, ...]:
+        """Set-Cookie values that the identity provider wants the client to get: logging in by ``?token=`` sets one."""
+        morsels = getattr(self, "_new_cookie", {}).values()
+        return (*(morsel.OutputString(None) for morsel in morsels), *self._headers.get_list("Set-Cookie"))
+
+
+class JupyterDoor:
+    """Asks what Jupyter asks of its own handlers.
+
+    Args:
+        application: of the server; its settings have the identity provider and the authorizer.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._logins = LoginCache(time.monotonic)
+
+    async def authorize(
+        self, runtime: Runtime, request: HTTPServerRequest, destination: Destination, *, upgrade: bool
+    ) -> Pass | Refusal:
+        """See ``Door``: Host, identity, origin, Jupyter's Authorizer, allowed addresses; in that order.
+
+        The Origin of upgrades is checked as for Jupyter's own websockets.
+        """
+        bearer = Bearer(self._application, request)
+        if not bearer.check_host():
+            return Refusal("This Host is not allowed.")
+        login = await self._log_in(bearer)
+        if login is None:
+            return Refusal("Not logged in.", logging_in_helps=True)
+        user = login.user
+        bearer.current_user = bearer._jupyter_current_user = user
+        if upgrade and not bearer.check_origin():
+            return Refusal("Cross-origin connections are not allowed.")
+        if (
+            destination.handling.refuse_cross_site
+            and not login.by_token
+            and is_cross_site(request.method or "", request.headers.get, request.host)
+        ):
+            return Refusal("Cross-site requests are not allowed.")
+        action = "execute" if upgrade else "read" if request.method in SAFE_METHODS else "write"
+        allowed = bearer.authorizer.is_authorized(bearer, user, action, RESOURCE)
+        if inspect.isawaitable(allowed):
+            allowed = await allowed
+        if not allowed:
+            return Refusal(f"You are not allowed to {action} {RESOURCE}.")
+        refusal = refuse_address(runtime, bearer, destination)
+        return refusal or Pass(user, login.cookies, credentials_of(bearer, login))
+
+    def refuse(
+        self, runtime: Runtime, request: HTTPServerRequest, refusal: Refusal, *, has_body: bool
+    ) -> HTTPMessageDelegate:
+        """See ``Door``."""
+        return refuse(
+            runtime, request, refusal, UploadRefusalHandler if has_body else RefusalHandler, has_body=has_body
+        )
+
+    async def _log_in(self, bearer: Bearer) -> Login | None:
+        """Ask the identity provider who it is, unless that is known."""
+        key = self._logins.key(bearer)
+        login = self._logins.find(key)
+        if login is not None:
+            # as the provider would have noted for ``check_origin`` and others
+            bearer._token_authenticated = login.by_token
+            return login
+        provider = bearer.identity_provider
+        user = provider.get_user(bearer)
+        if inspect.isawaitable(user):
+            user = await user
+        if user is None:
+            return None
+        bearer.current_user = bearer._jupyter_current_user = user
+        login = Login(user, bool(provider.is_token_authenticated(bearer)), bearer.set_cookies())
+        self._logins.remember(key, login)
+        return login
+
+
+def credentials_of(bearer: Bearer, login: Login) -> Credentials:
+    """What logs people in here, as far as it concerns a request that was let in: no application gets to see it."""
+    provider = bearer.identity_provider
+    hub = getattr(provider, "hub_auth", None)  # in a server that JupyterHub has started
+    tokens = [getattr(provider, "token", None) or bearer.settings.get("token")]
+    if login.by_token:
+        tokens.append(provider.get_token(bearer))
+    cookies = (provider.get_cookie_name(bearer), getattr(hub, "cookie_name", None))
+    return Credentials(
+        login_cookies=tuple(cookie for cookie in cookies if cookie),
+        host=bearer.request.host,
+        tokens=tuple({token for token in tokens if token}),
+    )

@@ -1,0 +1,91 @@
+"""Who may pass: what the gateway asks before a process is started or a socket is opened.
+
+Inside Jupyter the answer is Jupyter's (``extension/door.py``), without it JupyterHub's (``standalone/door.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+
+from ..rules.credentials import Credentials
+from .destinations import Destination
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+#: What authorizers are asked about.
+RESOURCE = "server-proxy"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The request may go on.
+
+    Args:
+        user: as the identity provider gave it.
+        cookies: Set-Cookie values that logging in asks for.
+        credentials: what no application gets to see.
+    """
+
+    user: Any
+    cookies: tuple[str, ...]
+    credentials: Credentials
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The request may not go on.
+
+    Args:
+        reason: for the person who sent it, once they are known.
+        logging_in_helps: they are not known yet.
+    """
+
+    reason: str
+    logging_in_helps: bool = False
+
+
+class Door(Protocol):
+    """One for all requests."""
+
+    async def authorize(
+        self, runtime: Runtime, request: HTTPServerRequest, destination: Destination, *, upgrade: bool
+    ) -> Pass | Refusal:
+        """Decide about a request.
+
+        Args:
+            runtime: knows the policy for addresses.
+            request: not changed.
+            destination: where it is to go.
+            upgrade: it asks for another protocol. Browsers send those across origins without asking first.
+        """
+
+    def refuse(
+        self, runtime: Runtime, request: HTTPServerRequest, refusal: Refusal, *, has_body: bool
+    ) -> HTTPMessageDelegate:
+        """What takes over a request that may not pass: it leads people to the login, and tells programs."""
+
+
+def refuse_address(runtime: Runtime, handler: Any, destination: Destination) -> Refusal | None:
+    """The policy for addresses that a URL names; configured servers are where the configuration says.
+
+    Args:
+        runtime: has the policy.
+        handler: of the request, for a function of the configuration.
+        destination: where the request is to go.
+    """
+    policy = runtime.policy
+    if not destination.named_by_url:
+        return None
+    if destination.host is not None and not policy.allows_host(handler, destination.host):
+        return Refusal(
+            f"Host '{destination.host}' is not allowed. An administrator can add it to ServerProxy.host_allowlist."
+        )
+    if not policy.allows_port(destination.port):
+        return Refusal(
+            f"Port {destination.port} is not allowed. An administrator can add it to ServerProxy.port_allowlist."
+        )
+    return None
