@@ -1,13 +1,14 @@
 // The command that shows the output of a server, and its tabs.
 
 import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { MainAreaWidget, ToolbarButton, WidgetTracker } from '@jupyterlab/apputils';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { clearIcon, downloadIcon, stopIcon, textEditorIcon } from '@jupyterlab/ui-components';
+import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ITranslator, nullTranslator, TranslationBundle } from '@jupyterlab/translation';
+import { clearIcon, downloadIcon, runIcon, stopIcon, textEditorIcon } from '@jupyterlab/ui-components';
 
 import { Api } from './api';
 import { LogView } from './logview';
 import { CommandIDs, IServers, PLUGIN } from './tokens';
+import { exchange, makeButton, makeSwitch } from './toolbar';
 
 export const logsPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PLUGIN}:logs`,
@@ -36,29 +37,7 @@ export const logsPlugin: JupyterFrontEndPlugin<void> = {
       tab.title.label = trans.__('Log of %1', servers.get(name)?.title ?? name);
       tab.title.icon = textEditorIcon;
       tab.title.closable = true;
-      const button = (id: string, props: ToolbarButton['props'] & object): void => {
-        tab.toolbar.addItem(id, new ToolbarButton(props));
-      };
-      button('restart', {
-        label: trans.__('Restart'),
-        tooltip: trans.__('Restart the server'),
-        onClick: () => void app.commands.execute(CommandIDs.restart, { name })
-      });
-      button('stop', {
-        icon: stopIcon,
-        tooltip: trans.__('Stop the server'),
-        onClick: () => void app.commands.execute(CommandIDs.stop, { name })
-      });
-      button('download', {
-        icon: downloadIcon,
-        tooltip: trans.__('Download the output'),
-        onClick: () => download(`${name.replace(/\//g, '-')}.log`, view.text)
-      });
-      button('clear', {
-        icon: clearIcon,
-        tooltip: trans.__('Clear what is shown'),
-        onClick: () => view.clear()
-      });
+      addToolbar(tab, { app, servers, trans });
       return tab;
     };
 
@@ -88,6 +67,66 @@ export const logsPlugin: JupyterFrontEndPlugin<void> = {
     }
   }
 };
+
+interface IToolbarOptions {
+  app: JupyterFrontEnd;
+  servers: IServers;
+  trans: TranslationBundle;
+}
+
+function addToolbar(tab: MainAreaWidget<LogView>, { app, servers, trans }: IToolbarOptions): void {
+  const view = tab.content;
+  const { name } = view;
+  const act = (command: string) => () => void app.commands.execute(command, { name });
+
+  const follow = makeSwitch(
+    { label: trans.__('Follow'), tooltip: trans.__('Scroll to new lines') },
+    view.scrolls,
+    pressed => (view.scrolls = pressed)
+  );
+  view.scrollsChanged.connect((_, scrolls) => (follow.pressed = scrolls));
+  tab.toolbar.addItem('follow', follow);
+
+  const start = makeButton({
+    icon: runIcon,
+    label: trans.__('Start'),
+    tooltip: trans.__('Start the server'),
+    onClick: act(CommandIDs.start)
+  });
+  const restart = makeButton({
+    label: trans.__('Restart'),
+    tooltip: trans.__('Restart the server'),
+    onClick: act(CommandIDs.restart)
+  });
+  const stop = makeButton({ icon: stopIcon, tooltip: trans.__('Stop the server'), onClick: act(CommandIDs.stop) });
+  tab.toolbar.addItem('start', start);
+  tab.toolbar.addItem('restart', restart);
+  tab.toolbar.addItem('stop', stop);
+  const showState = (): void => {
+    const state = servers.get(name)?.state;
+    if (state === 'stopped' || state === 'failed') {
+      exchange([start], [restart, stop]);
+    } else {
+      exchange([restart, stop], [start]);
+    }
+  };
+  showState();
+  servers.changed.connect(showState, view); // until the view is disposed of
+
+  const file = `${name.replace(/\//g, '-')}.log`;
+  tab.toolbar.addItem(
+    'download',
+    makeButton({
+      icon: downloadIcon,
+      tooltip: trans.__('Download the output'),
+      onClick: () => download(file, view.text)
+    })
+  );
+  tab.toolbar.addItem(
+    'clear',
+    makeButton({ icon: clearIcon, tooltip: trans.__('Clear what is shown'), onClick: () => view.clear() })
+  );
+}
 
 function download(name: string, text: string): void {
   const link = document.createElement('a');

@@ -2,6 +2,7 @@
 
 import { TranslationBundle } from '@jupyterlab/translation';
 import { Message } from '@lumino/messaging';
+import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
 import { parseLine } from './ansi';
@@ -13,6 +14,9 @@ const MAX_LINES = 5000;
 /** Milliseconds until a connection that ended is made anew: at first, and at most. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30000;
+
+/** Pixels from the end that still are the end: zoomed pages have places between pixels. */
+const AT_END = 3;
 
 export class LogView extends Widget {
   constructor(
@@ -37,15 +41,12 @@ export class LogView extends Widget {
     });
     this._count.className = 'jp-ServerProxy-log-count';
     this._count.setAttribute('role', 'status');
-    this._lines.className = 'jp-ServerProxy-log-lines';
+    this._lines.className = 'jp-ServerProxy-log-lines jp-mod-scrolls';
     this._lines.tabIndex = 0;
     this._lines.setAttribute('role', 'log');
     this._lines.setAttribute('aria-live', 'off');
     this._lines.setAttribute('aria-label', _trans.__('Output of %1', name));
-    this._lines.addEventListener('scroll', () => {
-      const { scrollHeight, scrollTop, clientHeight } = this._lines;
-      this._follows = scrollHeight - scrollTop - clientHeight < 30;
-    });
+    this._lines.addEventListener('scroll', () => this.onScroll());
     const bar = document.createElement('div');
     bar.className = 'jp-ServerProxy-log-bar';
     bar.append(this._search, this._count);
@@ -63,12 +64,34 @@ export class LogView extends Widget {
   dispose(): void {
     document.removeEventListener('visibilitychange', this._onVisibility);
     this.rest();
+    if (this._frame !== null) {
+      cancelAnimationFrame(this._frame);
+    }
     super.dispose();
   }
 
   /** All lines that are kept, as text. */
   get text(): string {
     return this._kept.map(({ time, text }) => `${time} ${text}\n`).join('');
+  }
+
+  /** Whether new lines are scrolled to. */
+  get scrolls(): boolean {
+    return this._scrolls;
+  }
+
+  set scrolls(wanted: boolean) {
+    if (wanted !== this._scrolls) {
+      this._scrolls = wanted;
+      this._lines.classList.toggle('jp-mod-scrolls', wanted);
+      this._scrollsChanged.emit(wanted);
+    }
+    this.scrollToEnd();
+  }
+
+  /** Somebody has switched it, or has scrolled up, or to the end. */
+  get scrollsChanged(): ISignal<this, boolean> {
+    return this._scrollsChanged;
   }
 
   /** Forget what is shown; what comes later is shown again. */
@@ -80,6 +103,11 @@ export class LogView extends Widget {
 
   protected onAfterShow(msg: Message): void {
     this.follow();
+    this.scrollToEnd();
+  }
+
+  protected onResize(msg: Widget.ResizeMessage): void {
+    this.scrollToEnd();
   }
 
   protected onAfterAttach(msg: Message): void {
@@ -151,14 +179,27 @@ export class LogView extends Widget {
       row.append(span);
     }
     if (this._kept.length > MAX_LINES) {
-      this._kept.shift();
-      this._lines.firstElementChild?.remove();
+      this.dropFirst();
     }
-    if (this._search.value) {
-      this.find();
+    if (this.mark(row)) {
+      this.showCount();
     }
-    if (this._follows) {
-      this._lines.scrollTop = this._lines.scrollHeight;
+    this.scrollToEnd();
+  }
+
+  /** The oldest line, with the heading of its start. */
+  private dropFirst(): void {
+    this._kept.shift();
+    let row = this._lines.firstElementChild;
+    while (row?.classList.contains('jp-ServerProxy-log-run')) {
+      row.remove();
+      row = this._lines.firstElementChild;
+    }
+    row?.remove();
+    if (row && row === this._matches[0]) {
+      this._matches.shift();
+      this._match = Math.max(this._match - 1, -1);
+      this.showCount();
     }
   }
 
@@ -170,23 +211,65 @@ export class LogView extends Widget {
     return row;
   }
 
+  // ---- scrolling
+
+  /** Once for all lines that come before the next frame: to know the height makes the browser lay out everything. */
+  private scrollToEnd(): void {
+    if (!this._scrolls || this._frame !== null) {
+      return;
+    }
+    this._frame = requestAnimationFrame(() => {
+      this._frame = null;
+      if (this._scrolls) {
+        this._lines.scrollTop = this._lines.scrollHeight;
+        this._scrollTop = this._lines.scrollTop;
+      }
+    });
+  }
+
+  /** Who scrolls up wants to read, who scrolls to the end wants to see what is new. */
+  private onScroll(): void {
+    const { scrollHeight, scrollTop, clientHeight } = this._lines;
+    const step = scrollTop - this._scrollTop; // 0 where scrollToEnd has scrolled
+    this._scrollTop = scrollTop;
+    const atEnd = scrollHeight - scrollTop - clientHeight < AT_END;
+    if (step > 0 && atEnd) {
+      this.scrolls = true;
+    } else if (step < 0 && !atEnd) {
+      this.scrolls = false;
+    }
+  }
+
   // ---- finding
 
   private find(): void {
-    const wanted = this._search.value.toLowerCase();
     this._matches = [];
-    for (const row of Array.from(this._lines.children) as HTMLElement[]) {
-      const found = wanted !== '' && (row.textContent ?? '').toLowerCase().includes(wanted);
-      row.classList.toggle('jp-mod-match', found);
-      row.classList.remove('jp-mod-current');
-      if (found) {
-        this._matches.push(row);
-      }
-    }
     this._match = -1;
-    this._count.textContent = wanted
-      ? this._trans._n('%1 line', '%1 lines', this._matches.length, this._matches.length)
-      : '';
+    for (const row of Array.from(this._lines.children) as HTMLElement[]) {
+      row.classList.remove('jp-mod-match', 'jp-mod-current');
+      this.mark(row);
+    }
+    this.showCount();
+  }
+
+  /** If a row is one that is looked for; rows come from the first to the last. */
+  private mark(row: HTMLElement): boolean {
+    const wanted = this._search.value.toLowerCase();
+    if (wanted === '' || !(row.textContent ?? '').toLowerCase().includes(wanted)) {
+      return false;
+    }
+    row.classList.add('jp-mod-match');
+    this._matches.push(row);
+    return true;
+  }
+
+  private showCount(): void {
+    const count = this._matches.length;
+    if (this._match >= 0) {
+      this._count.textContent = this._trans.__('%1 of %2', this._match + 1, count);
+    } else {
+      this._count.textContent = this._search.value ? this._trans._n('%1 line', '%1 lines', count) : '';
+    }
   }
 
   private goToMatch(step: number): void {
@@ -198,8 +281,10 @@ export class LogView extends Widget {
     this._match = this._match < 0 && step < 0 ? count - 1 : (this._match + step + count) % count;
     const row = this._matches[this._match];
     row.classList.add('jp-mod-current');
+    // Before the place is scrolled to, as new lines must not scroll away from it.
+    this.scrolls = false;
     row.scrollIntoView({ block: 'center' });
-    this._count.textContent = this._trans.__('%1 of %2', this._match + 1, count);
+    this.showCount();
   }
 
   private readonly _search = document.createElement('input');
@@ -208,7 +293,10 @@ export class LogView extends Widget {
   private readonly _onVisibility = (): void => (document.hidden ? this.rest() : this.follow());
   private _kept: ILine[] = [];
   private _last: ILine | null = null;
-  private _follows = true;
+  private _scrolls = true;
+  private readonly _scrollsChanged = new Signal<this, boolean>(this);
+  private _scrollTop = 0;
+  private _frame: number | null = null;
   private _following: AbortController | null = null;
   private _matches: HTMLElement[] = [];
   private _match = -1;

@@ -1,12 +1,13 @@
 // A server in a tab of JupyterLab: its page in a frame, a toolbar, and what is shown while it does not run.
 
-import { Clipboard, IFrame, MainAreaWidget, ToolbarButton } from '@jupyterlab/apputils';
+import { Clipboard, IFrame, MainAreaWidget } from '@jupyterlab/apputils';
 import { TranslationBundle } from '@jupyterlab/translation';
 import { copyIcon, launchIcon, refreshIcon, stopIcon, textEditorIcon } from '@jupyterlab/ui-components';
 import { CommandRegistry } from '@lumino/commands';
 
 import { IServer } from './api';
 import { CommandIDs, IServers } from './tokens';
+import { makeButton } from './toolbar';
 
 /** The arguments of the command that opens servers. */
 export interface IOpenArguments {
@@ -186,8 +187,8 @@ export class ServerTab extends MainAreaWidget<IFrame> {
     }
   }
 
-  private addButton(name: string, props: ToolbarButton['props'] & object): void {
-    this.toolbar.addItem(name, new ToolbarButton(props));
+  private addButton(name: string, props: Parameters<typeof makeButton>[0]): void {
+    this.toolbar.addItem(name, makeButton(props));
   }
 
   private _cover: HTMLElement | null = null;

@@ -270,6 +270,68 @@ def test_the_log_is_followed_searched_and_downloaded(jupyter: Jupyter, lab: Page
     expect(numbers).to_have_count(1)  # nothing is told twice
 
 
+def open_log(lab: Page, title: str) -> Locator:
+    """Open a server and its log; gives the tab of the log."""
+    tile(lab, title).click()
+    lab.locator(".jp-ServerProxy-tab .jp-Toolbar").get_by_title("Show the log of the server").click()
+    log = lab.locator(".jp-MainAreaWidget").filter(has=lab.locator(".jp-ServerProxy-log"))
+    expect(log.locator(".jp-ServerProxy-log-line").first).to_be_visible()
+    return log
+
+
+def test_the_log_stays_where_somebody_has_scrolled_to(jupyter: Jupyter, lab: Page) -> None:
+    log = open_log(lab, "App")
+    lines = log.locator(".jp-ServerProxy-log-lines")
+    follow = log.get_by_role("button", name="Follow")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+
+    def write(count: int, path: str) -> None:
+        for number in range(count):
+            jupyter.get(f"app/{path}-{number}")
+        expect(lines).to_contain_text(f"{path}-{count - 1}")
+
+    def is_at_end() -> bool:
+        lab.wait_for_timeout(200)
+        return bool(lines.evaluate("one => one.scrollHeight - one.scrollTop - one.clientHeight < 3"))
+
+    write(60, "first")
+    assert is_at_end()
+    lines.hover()
+    lab.mouse.wheel(0, -300)
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    write(3, "second")
+    assert not is_at_end()
+    follow.click()
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    assert is_at_end()
+    follow.click()
+    write(3, "third")
+    assert not is_at_end()
+    lab.mouse.move(0, 0)
+    lines.hover()
+    lab.mouse.wheel(0, 10_000)
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    write(3, "fourth")
+    assert is_at_end()
+
+
+def test_the_log_starts_a_server_that_is_stopped(jupyter: Jupyter, lab: Page) -> None:
+    log = open_log(lab, "App")
+    start, stop = log.get_by_title("Start the server", exact=True), log.get_by_title("Stop the server")
+    expect(start).to_be_hidden()
+    stop.focus()
+    lab.keyboard.press("Enter")
+    expect(stop).to_be_hidden()
+    assert state(jupyter, "app")["state"] == "stopped"
+    expect(start).to_be_focused()
+    lab.keyboard.press("Enter")
+    expect(start).to_be_hidden()
+    wait_until(lambda: state(jupyter, "app")["state"] == "ready", "it to start")
+    expect(stop).to_be_visible()
+    # None of them is a switch that stays pressed.
+    assert log.locator(".jp-Toolbar jp-button[aria-pressed=true]").all_inner_texts() == ["Follow"]
+
+
 def test_a_message_tells_of_a_server_that_has_died(jupyter: Jupyter, lab: Page) -> None:
     tile(lab, "App").click()
     expect(frame(lab).locator("h1")).to_have_text("The application")
