@@ -54,10 +54,11 @@ class ServerProcess(Lifecycle):
         """
         The command that starts the server, as a list of words. In each word {port}, {unix_socket} and {base_url} are
         filled in: the port to listen on (0 when a unix socket is used), the path of the socket to listen on (empty when
-        a port is used), and the base URL of Jupyter. Write {{ and }} for braces.
+        a port is used), and the base URL of Jupyter; and under JupyterHub {user} and {server_name}, the name of the
+        user and of the named server, which are empty elsewhere and for the default server. Write {{ and }} for braces.
 
-        Or a callable that returns such a list. It is given those of the arguments port, unix_socket and base_url that
-        it declares.
+        Or a callable that returns such a list. It is given those of the arguments port, unix_socket, base_url, user and
+        server_name that it declares.
 
         Without a command, or with an empty one, the server is not started by us: it listens on the given port or
         unix_socket already. Default: none.
@@ -184,6 +185,15 @@ class ServerProcess(Lifecycle):
         which is the default.
         """,
     )
+    identity_headers = Option(
+        options.boolean,
+        False,
+        """
+        Whether each request tells the server who sent it, in the fields X-Jupyter-User, X-Jupyter-Groups and
+        X-Jupyter-Scopes; the latter two are lists, and empty without JupyterHub. In names, everything but visible ASCII
+        characters is percent-encoded, and commas are. Fields of these names never pass from clients. Default: False.
+        """,
+    )
     scope_cookies = Option(
         options.boolean,
         False,
@@ -224,7 +234,8 @@ class ServerProcess(Lifecycle):
     def __init__(self, **given: Any) -> None:
         known = known_keys(given, self.trait_names(), f"server {given.get('name', '')!r}", default_log())
         # The name first: the checks of the others speak of it.
-        super().__init__(**{"name": known.pop("name", ""), **known})
+        first = {"name": known.pop("name")} if "name" in known else {}
+        super().__init__(**first, **known)
 
     @property
     def launcher_entries(self) -> tuple[LauncherEntry, ...]:
@@ -272,6 +283,7 @@ class ServerProcess(Lifecycle):
             raw_socket_proxy=self.raw_socket_proxy,
             tls=self.tls,
             forward_credentials=self.forward_credentials,
+            identity_headers=self.identity_headers,
             scope_cookies=self.scope_cookies,
             sandbox=self.sandbox,
             refuse_cross_site=self.refuse_cross_site,

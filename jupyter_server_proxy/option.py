@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import difflib
 import logging
@@ -42,11 +43,22 @@ class Option(TraitType[Any, Any]):
     """
 
     def __init__(self, check: Callable[[Any], Any], default: Any, help: str, **metadata: Any) -> None:
-        super().__init__(default_value=default, help=dedent(help).strip(), **metadata)
+        super().__init__(default_value=default, help=dedent(help).strip(), **{"config": True, **metadata})
         self.check = check
 
     def default(self, obj: Any = None) -> Any:
         return copy.copy(self.default_value)
+
+    def from_string(self, s: str) -> Any:
+        """Called by traitlets for what stands on a command line: a Python literal, or else a string."""
+        try:
+            return ast.literal_eval(s)
+        except (ValueError, SyntaxError):
+            return s
+
+    def from_string_list(self, s_list: list[str]) -> Any:
+        """The same for an option that was given more than once."""
+        return [self.from_string(s) for s in s_list] if len(s_list) > 1 else self.from_string(s_list[0])
 
     def validate(self, obj: Any, value: Any) -> Any:
         try:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 import time
+from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
-from tornado.web import Application
+from tornado.web import Application, HTTPError
 
 from ..rules.credentials import Credentials
+from ..rules.identity import Identity
 from ..rules.policy import SAFE_METHODS, is_cross_site
 from ..web.destinations import Destination
 from ..web.door import RESOURCE, Pass, Refusal, refuse_address
+from ..web.pages import reason_phrase
 from ..web.refusal import refuse
 from ..web.runtime import Runtime
 from .handlers import RefusalHandler, UploadRefusalHandler
@@ -62,7 +65,10 @@ class JupyterDoor:
         bearer = Bearer(self._application, request)
         if not bearer.check_host():
             return Refusal("This Host is not allowed.")
-        login = await self._log_in(bearer)
+        try:
+            login = await self._log_in(bearer)
+        except HTTPError as error:  # JupyterHub does not answer, say
+            return Refusal(error.log_message or reason_phrase(error.status_code), status=error.status_code)
         if login is None:
             return Refusal("Not logged in.", logging_in_helps=True)
         user = login.user
@@ -82,7 +88,7 @@ class JupyterDoor:
         if not allowed:
             return Refusal(f"You are not allowed to {action} {RESOURCE}.")
         refusal = refuse_address(runtime, bearer, destination)
-        return refusal or Pass(user, login.cookies, credentials_of(bearer, login))
+        return refusal or Pass(user, login.cookies, credentials_of(bearer, login), identity_of(user))
 
     def refuse(
         self, runtime: Runtime, request: HTTPServerRequest, refusal: Refusal, *, has_body: bool
@@ -91,6 +97,13 @@ class JupyterDoor:
         return refuse(
             runtime, request, refusal, UploadRefusalHandler if has_body else RefusalHandler, has_body=has_body
         )
+
+    def page_cookies(self, request: HTTPServerRequest) -> tuple[str, ...]:
+        """See ``Door``."""
+        bearer = Bearer(self._application, request)
+        bearer.current_user = None  # asked for by JupyterHub's way to make the token, and no matter here
+        bearer.xsrf_token  # noqa: B018 - sets the cookie, where the browser has none that is good
+        return bearer.set_cookies()
 
     async def _log_in(self, bearer: Bearer) -> Login | None:
         """Ask the identity provider who it is, unless that is known."""
@@ -124,4 +137,14 @@ def credentials_of(bearer: Bearer, login: Login) -> Credentials:
         login_cookies=tuple(cookie for cookie in cookies if cookie),
         host=bearer.request.host,
         tokens=tuple({token for token in tokens if token}),
+    )
+
+
+def identity_of(user: Any) -> Identity:
+    """What applications may be told about a user of Jupyter; JupyterHub's identity provider knows more than a name."""
+    hub_user = getattr(user, "hub_user", None) or {}
+    return Identity(
+        user=str(getattr(user, "username", "") or hub_user.get("name", "")),
+        groups=tuple(map(str, hub_user.get("groups", ()))),
+        scopes=tuple(map(str, hub_user.get("scopes", ()))),
     )

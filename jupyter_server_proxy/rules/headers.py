@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from .fields import Pairs
 from .forwarding import FORWARDED, Forwarding, forwarded_fields
+from .identity import Identity, identity_fields, is_identity_field
 
 #: Fields that describe one connection and never cross it (RFC 9110 7.6.1).
 HOP_BY_HOP = frozenset(
@@ -72,6 +73,7 @@ def build_request_fields(
     upgrade: str | None = None,
     chunked: bool = False,
     overrides: Mapping[str, str] | None = None,
+    identity: Identity | None = None,
 ) -> Pairs:
     """The field lines to send to the origin server.
 
@@ -82,6 +84,7 @@ def build_request_fields(
         upgrade: value of the Upgrade field when the request asks for another protocol.
         chunked: whether a body of unknown length follows; a Content-Length of the client passes unchanged.
         overrides: fields that win over all others (``request_headers_override``), except over framing.
+        identity: becomes the identity fields, where the server is to have them. A client's never pass.
     """
     received = list(received)
     dropped = HOP_BY_HOP | FORWARDED | {"expect"}
@@ -94,10 +97,12 @@ def build_request_fields(
         lower = name.lower()
         if lower == "via":
             via = f"{value}, {VIA}"
-        elif lower not in dropped:
+        elif lower not in dropped and not is_identity_field(name):
             fields.append((name, value))
     fields.append(("Via", via))
     fields += forwarded_fields(forwarding, received)
+    if identity is not None:
+        fields += identity_fields(identity)
     if overrides:
         wanted = {name.lower() for name in overrides}
         fields = [field for field in fields if field[0].lower() in _FRAMING or field[0].lower() not in wanted]

@@ -135,6 +135,7 @@ class ServerSpec:
     raw_socket_proxy: bool = False
     tls: TlsSpec | None = None
     forward_credentials: bool | None = None
+    identity_headers: bool = False
     scope_cookies: bool = False
     sandbox: str = ""
     refuse_cross_site: bool | None = None

@@ -65,6 +65,7 @@ class ManagedServer:
         withheld: variables of our own environment that its process does not inherit.
         start_timeout: seconds that it gets at least to become ready.
         idle_timeout: for what its configuration leaves open; in seconds, 0 for never.
+        more_arguments: for templates, besides those that say where it listens.
 
     Attributes:
         usage: is told of by those who pass requests on.
@@ -88,6 +89,7 @@ class ManagedServer:
         withheld: Collection[str] = (),
         start_timeout: float = 0.0,
         idle_timeout: float = 0.0,
+        more_arguments: Mapping[str, str] | None = None,
     ) -> None:
         self.spec = spec
         self.usage = Usage()
@@ -95,7 +97,7 @@ class ManagedServer:
         self._log_file = LogFile(spec.name, spec.lifecycle.log_file, log)
         self.logs = LogTail(self._on_line)
         self.failed_requests: deque[FailedRequest] = deque(maxlen=FAILED_REQUESTS)
-        self._base_url = base_url
+        self._arguments = {"base_url": base_url, **(more_arguments or {})}
         self._log = log
         self._history = history or StartTimes(None, log)
         self._on_down = on_down
@@ -154,8 +156,8 @@ class ManagedServer:
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        """The template arguments: port (0 with a unix socket), unix_socket ("" with a port), base_url."""
-        return {**self._endpoint.arguments(), "base_url": self._base_url}
+        """The template arguments: port (0 with a unix socket), unix_socket ("" with a port), base_url, and more."""
+        return {**self._endpoint.arguments(), **self._arguments}
 
     @property
     def port(self) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import mimetypes
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import web
 
@@ -21,6 +22,12 @@ class LauncherHandler(PlainErrors):
 
     #: Base URL of Jupyter; begins and ends with "/".
     launcher_base_url = "/"
+
+    if TYPE_CHECKING:  # what the base class has
+
+        @property
+        def log(self) -> logging.Logger:
+            """For warnings."""
 
     def get_login_url(self) -> str:
         """Called by tornado when nobody is logged in."""

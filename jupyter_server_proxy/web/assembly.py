@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,10 @@ def make_server(process: ServerProcess, runtime: Runtime, config: ServerProxy, h
         withheld=frozenset(config.withheld_environment),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
+        more_arguments={
+            "user": os.environ.get("JUPYTERHUB_USER", ""),
+            "server_name": os.environ.get("JUPYTERHUB_SERVER_NAME", ""),
+        },
     )
 
 

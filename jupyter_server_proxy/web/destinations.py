@@ -36,6 +36,7 @@ class Handling:
     exclude_last_activity_patterns: tuple[Any, ...] = ()
     raw_socket_proxy: bool = False
     forward_credentials: bool = False
+    identity_headers: bool = False
     scope_cookies: bool = False
     sandbox: str = ""
     refuse_cross_site: bool = False
@@ -266,6 +267,7 @@ def handling_of(spec: ServerSpec, defaults: Handling) -> Handling:
         exclude_last_activity_patterns=spec.exclude_last_activity_patterns,
         raw_socket_proxy=spec.raw_socket_proxy,
         forward_credentials=_given(spec.forward_credentials, defaults.forward_credentials),
+        identity_headers=spec.identity_headers,
         scope_cookies=spec.scope_cookies,
         sandbox=spec.sandbox,
         refuse_cross_site=_given(spec.refuse_cross_site, defaults.refuse_cross_site),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 
 from ..rules.credentials import Credentials
+from ..rules.identity import Identity
 from .destinations import Destination
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ class Pass:
         user: as the identity provider gave it.
         cookies: Set-Cookie values that logging in asks for.
         credentials: what no application gets to see.
+        identity: what applications may be told about the user.
     """
 
     user: Any
     cookies: tuple[str, ...]
     credentials: Credentials
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,12 @@ class Refusal:
     Args:
         reason: for the person who sent it, once they are known.
         logging_in_helps: they are not known yet.
+        status: of the answer.
     """
 
     reason: str
     logging_in_helps: bool = False
+    status: int = 403
 
 
 class Door(Protocol):
@@ -67,6 +72,9 @@ class Door(Protocol):
         self, runtime: Runtime, request: HTTPServerRequest, refusal: Refusal, *, has_body: bool
     ) -> HTTPMessageDelegate:
         """What takes over a request that may not pass: it leads people to the login, and tells programs."""
+
+    def page_cookies(self, request: HTTPServerRequest) -> tuple[str, ...]:
+        """Set-Cookie values for pages of ours: their scripts need the token against cross-site requests."""
 
 
 def refuse_address(runtime: Runtime, handler: Any, destination: Destination) -> Refusal | None:

@@ -35,6 +35,7 @@ from ..relay.upgrade import tunnel
 from ..rules.credentials import Credentials
 from ..rules.framing import check_request
 from ..rules.headers import is_background, is_navigation, requested_upgrade, serialize_head
+from ..rules.identity import Identity
 from ..rules.rewrite import OriginalResponse, rewrite
 from ..supervise.facts import FailedRequest
 from ..upstream.address import Address
@@ -75,6 +76,7 @@ class Gateway(HTTPMessageDelegate):
         self._journey: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
         self._credentials = Credentials()
+        self._identity: Identity | None = None
         self._id = request_id(request.headers.get("X-Request-ID"))
         headers = request.headers
         self._chunked = "Transfer-Encoding" in headers
@@ -143,7 +145,7 @@ class Gateway(HTTPMessageDelegate):
         client = self._client
         self._meter.begin()  # here: a task that is cancelled before its first step would never end it
         client.cookies = verdict.cookies
-        self._credentials = verdict.credentials
+        self._credentials, self._identity = verdict.credentials, verdict.identity
         try:
             await self._serve()
         except ProxyError as error:
@@ -242,6 +244,7 @@ class Gateway(HTTPMessageDelegate):
                     request_id=self._id,
                     upgrade=self._upgrade,
                     chunked=self._chunked,
+                    identity=self._identity,
                 )
                 upstream.start(outgoing.head(), method=request.method or "", upgrade=self._upgrade is not None)
                 if self._has_body:
@@ -334,6 +337,8 @@ class Gateway(HTTPMessageDelegate):
             return
         fields, body = await explain(error, self._request, self._route, self._runtime)
         fields.append(("X-Request-ID", self._id))
+        if is_navigation(self._request.method or "", self._request.headers.get):
+            client.cookies += self._runtime.door.page_cookies(self._request)
         try:
             await client.send(error.status, "", fields, b"" if self._request.method == "HEAD" else body)
         except (StreamClosedError, asyncio.CancelledError):

@@ -11,6 +11,7 @@ from ..rules.credentials import Credentials, screen_set_cookie, withhold_fields,
 from ..rules.fields import Fields, Pairs
 from ..rules.forwarding import Forwarding
 from ..rules.headers import build_request_fields, build_response_fields, serialize_head
+from ..rules.identity import Identity
 from ..rules.paths import join_target, map_path, rewrite_location
 from ..rules.rewrite import RewritableResponse
 from ..rules.websocket import accept_key
@@ -30,6 +31,7 @@ class OutgoingRequest:
         request_id: tells the origin server how the request is called in our log.
         upgrade: the protocol it asks for.
         chunked: its body comes in chunks.
+        identity: of the user, for servers that are to know it.
 
     Attributes:
         path: after the prefix and after ``mappath``.
@@ -48,6 +50,7 @@ class OutgoingRequest:
         request_id: str,
         upgrade: str | None,
         chunked: bool,
+        identity: Identity | None = None,
     ) -> None:
         destination = route.destination
         self._route = route
@@ -75,6 +78,7 @@ class OutgoingRequest:
             upgrade=upgrade,
             chunked=chunked,
             overrides=destination.headers_override(),
+            identity=identity if destination.handling.identity_headers else None,
         )
 
     def head(self) -> bytes:

@@ -20,6 +20,8 @@ from .pages import reason_phrase, render_error
 from .response import ClientResponse
 from .runtime import Runtime
 
+LOG = logging.getLogger(__name__)
+
 
 class _AnyMethod(tuple[str, ...]):
     """Contains every method, so that the refusal of a PROPFIND is a 403, too."""
@@ -33,8 +35,6 @@ class PlainErrors(web.RequestHandler):
 
     Jupyter's own error page holds the token of those who are logged in.
     """
-
-    log: logging.Logger
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """A page for people, JSON or one line for everything else.
@@ -54,7 +54,7 @@ class PlainErrors(web.RequestHandler):
         The access log, which hides those, tells all but the reason.
         """
         if isinstance(value, web.HTTPError):
-            self.log.debug("%s %s: %s", value.status_code, self.request.path, value.log_message)
+            LOG.debug("%s %s: %s", value.status_code, self.request.path, value.log_message)
         else:
             super().log_exception(typ, value, tb)
 
@@ -96,7 +96,7 @@ class RefusalHandler(PlainErrors):
                 return
         else:
             self.current_user = None
-        raise web.HTTPError(403, self._refusal.reason)
+        raise web.HTTPError(self._refusal.status, self._refusal.reason)
 
     def check_xsrf_cookie(self) -> None:
         """Nothing is done here that would need it."""
@@ -109,7 +109,9 @@ class RefusalHandler(PlainErrors):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The reason of the refusal."""
-        self.write_message(status_code, self._refusal.reason if status_code == 403 else reason_phrase(status_code))
+        self.write_message(
+            status_code, self._refusal.reason if status_code == self._refusal.status else reason_phrase(status_code)
+        )
 
 
 class UploadRefusal(HTTPMessageDelegate):
@@ -155,7 +157,7 @@ class UploadRefusal(HTTPMessageDelegate):
 
     async def _answer(self) -> None:
         error = ProxyError(self._refusal.reason)
-        error.status = 403
+        error.status = self._refusal.status
         fields, body = render_error(error, self._request.method or "", self._request.headers.get)
         try:
             await self._client.send(error.status, "", fields, body)
