@@ -19,14 +19,44 @@ const SANDBOX: IFrame.SandboxExceptions[] = [
   'allow-same-origin', 'allow-scripts', 'allow-forms', 'allow-modals', 'allow-popups', 'allow-downloads'
 ];
 
+/**
+ * @throws Error for a URL that is not of the web: a script in a frame would be one of JupyterLab's own page.
+ */
 function readArguments(args: ReadonlyPartialJSONObject): IOpenArguments {
   const url = String(args.url ?? '');
+  if (!/^https?:$/.test(new URL(url, window.location.href).protocol)) {
+    throw new Error(`Servers are opened by http or https, and not by ${url}.`);
+  }
   return {
     id: String(args.id ?? `server-proxy:${url}`),
     title: String(args.title ?? url),
     url,
-    newBrowserTab: Boolean(args.newBrowserTab)
+    newBrowserTab: Boolean(args.newBrowserTab),
+    ...(args.iconUrl ? { iconUrl: String(args.iconUrl) } : {})
   };
+}
+
+/** The names of servers for which URLs were opened; for some of them it is known only later which server that is. */
+class OpenedServers extends Set<string> {
+  constructor(private readonly _servers: IServers) {
+    super();
+    _servers.changed.connect(() => {
+      const urls = this._unknown;
+      this._unknown = [];
+      urls.forEach(url => this.note(url));
+    });
+  }
+
+  note(url: string): void {
+    const server = this._servers.find(url);
+    if (server) {
+      this.add(server.name);
+    } else if (this._servers.all.length === 0) {
+      this._unknown.push(url);
+    }
+  }
+
+  private _unknown: string[] = [];
 }
 
 /** The command that opens servers, and the tabs that it makes. */
@@ -48,7 +78,7 @@ export const openPlugin: JupyterFrontEndPlugin<IOpener> = {
     const trans = (translator ?? nullTranslator).load('jupyter_server_proxy');
     const api = new Api(app.serviceManager.serverSettings);
     const tracker = new WidgetTracker<ServerTab>({ namespace: 'server-proxy' });
-    const opened = new Set<string>();
+    const opened = new OpenedServers(servers);
     let place: Place = 'as-configured';
     let sandbox = SANDBOX;
     // Tabs that are restored wait for the settings; nothing else does.
@@ -101,10 +131,7 @@ export const openPlugin: JupyterFrontEndPlugin<IOpener> = {
       icon: args => (args.isPalette ? undefined : iconOf(String(args.id ?? ''), args.iconUrl as string | undefined)),
       execute: async args => {
         const wanted = readArguments(args);
-        const server = servers.find(wanted.url);
-        if (server) {
-          opened.add(server.name);
-        }
+        opened.note(wanted.url);
         const asked = place === 'as-configured' ? wanted.newBrowserTab : place === 'browser-tab';
         // A window of Notebook 7 shows one thing: there is no room for tabs.
         if (!labShell || (asked && !args.restored)) {
@@ -115,7 +142,6 @@ export const openPlugin: JupyterFrontEndPlugin<IOpener> = {
         let tab = tracker.find(one => one.id === wanted.id);
         if (!tab) {
           tab = new ServerTab(wanted, { sandbox, servers, commands: app.commands, trans });
-          tab.title.icon = iconOf(wanted.id, server?.icon_url);
           void tracker.add(tab);
         }
         if (!tab.isAttached) {

@@ -6,6 +6,7 @@ import { copyIcon, launchIcon, refreshIcon, stopIcon, textEditorIcon } from '@ju
 import { CommandRegistry } from '@lumino/commands';
 
 import { IServer } from './api';
+import { iconOf } from './icons';
 import { CommandIDs, IServers } from './tokens';
 import { makeButton } from './toolbar';
 
@@ -17,6 +18,7 @@ export interface IOpenArguments {
   /** Absolute, or a path on this host. */
   url: string;
   newBrowserTab: boolean;
+  iconUrl?: string;
 }
 
 export interface ITabOptions {
@@ -49,6 +51,7 @@ export class ServerTab extends MainAreaWidget<IFrame> {
     }
     this.content.url = opened.url;
     this.addToolbar();
+    this.showIcon();
     this._state = this.server?.state;
     _options.servers.changed.connect(this.onServersChanged, this);
   }
@@ -96,6 +99,11 @@ export class ServerTab extends MainAreaWidget<IFrame> {
     this.title.caption = `${this.opened.title}: ${this.currentUrl}`;
   }
 
+  /** Of a tab that is restored, the server becomes known later. */
+  private showIcon(): void {
+    this.title.icon = iconOf(this.opened.id, this.opened.iconUrl ?? this.server?.icon_url);
+  }
+
   // ---- while it does not run
 
   /**
@@ -104,6 +112,7 @@ export class ServerTab extends MainAreaWidget<IFrame> {
    */
   private onServersChanged(): void {
     this.addServerButtons();
+    this.showIcon();
     const server = this.server;
     const state = server?.state;
     if (!server || state === this._state) {
