@@ -15,7 +15,7 @@ SOURCES := jupyter_server_proxy tests demo bench conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench conformance differential fuzz test test-unit test-frontend test-integration test-browser screenshots frontend soak lint types imports format hooks changelog dist clean
+.PHONY: help demo bench conformance differential fuzz test test-unit test-frontend test-integration test-hub test-slurm test-browser screenshots frontend soak lint types imports format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ demo: $(VENV)/.demo ## open JupyterLab with six demo applications (DEMO_ARGS="--
 
 # ---- check it
 
-test: lint types imports test-unit test-frontend test-integration test-browser ## all checks and all tests: what CI runs
+test: lint types imports test-unit test-frontend test-integration test-hub test-browser ## all checks and all tests: what CI runs
 
 test-unit: $(VENV)/.test ## the unit tests: seconds, no sockets, no processes
 	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
@@ -41,6 +41,12 @@ test-integration: $(VENV)/.apps ## real Jupyter servers with real children, Stre
 test-browser: $(VENV)/.apps ## pages and front ends in a real browser, Chromium
 	tests/browser/install-chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(PYTEST_ARGS)
+
+test-hub: $(VENV)/.apps ## a real JupyterHub with configurable-http-proxy, standalone and with Jupyter servers
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/hub $(PYTEST_ARGS)
+
+test-slurm: $(VENV)/.apps ## the recipe for Slurm of docs/hub.md, as jobs of a cluster of one node (installs slurm-wlm)
+	PYTHON=$(abspath $(BIN))/python tests/slurm/run
 
 soak: $(VENV)/.test ## mixed load for ten minutes: memory, descriptors, threads, children (SOAK_ARGS="--minutes 3")
 	$(BIN)/python tests/soak/soak.py $(SOAK_ARGS)
@@ -92,7 +98,7 @@ dist: $(VENV)/bin/python ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) .bench dist jupyter_server_proxy/labextension labextension/lib labextension/node_modules labextension/tsconfig.tsbuildinfo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench .cache dist jupyter_server_proxy/labextension labextension/lib labextension/node_modules labextension/tsconfig.tsbuildinfo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # ---- the environment: one venv, to which each stamp adds what its targets need
 
@@ -111,7 +117,7 @@ $(VENV)/.frontend: labextension/package.json labextension/yarn.lock $(VENV)/.tes
 	@touch $@
 
 $(VENV)/.apps: $(VENV)/.test
-	$(INSTALL) '.[test,lint,test-apps]'
+	$(INSTALL) '.[test,lint,test-apps,standalone]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.test

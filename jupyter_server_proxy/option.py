@@ -52,12 +52,13 @@ class Option(TraitType[Any, Any]):
     def from_string(self, s: str) -> Any:
         """Called by traitlets for what stands on a command line: a Python literal, or else a string."""
         try:
-            return ast.literal_eval(s)
+            value = ast.literal_eval(s)
         except (ValueError, SyntaxError):
-            return s
+            value = s
+        return [value] if isinstance(self.default_value, list) and not isinstance(value, list) else value
 
     def from_string_list(self, s_list: list[str]) -> Any:
-        """The same for an option that was given more than once."""
+        """The same for an option that may be given more than once."""
         return [self.from_string(s) for s in s_list] if len(s_list) > 1 else self.from_string(s_list[0])
 
     def validate(self, obj: Any, value: Any) -> Any:

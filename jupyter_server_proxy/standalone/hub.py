@@ -26,7 +26,7 @@ from .door import Checks
 from .handlers import OwnHandler, new_xsrf_cookies
 
 
-class HubMember(HubOAuthenticated):
+class HubMember(HubOAuthenticated, web.RequestHandler):
     """What decides whom of JupyterHub's users is let in."""
 
     @property
@@ -71,7 +71,7 @@ class HubMember(HubOAuthenticated):
         return bool(getattr(self, "_token_authenticated", False))
 
 
-class Bearer(HubMember, web.RequestHandler):
+class Bearer(HubMember):
     """Carries a request to JupyterHub's client, which takes a handler. Never executed."""
 
     def clear(self) -> None:
@@ -113,7 +113,7 @@ class HubHandler(HubMember, OwnHandler):
         return self.is_token_authenticated
 
 
-class HubRefusalHandler(RefusalHandler, HubMember, web.RequestHandler):
+class HubRefusalHandler(RefusalHandler, HubMember):
     """Sends people at a browser to the Hub's login, and tells programs that they are not logged in."""
 
     def initialize(self, refusal: Refusal) -> None:
@@ -155,7 +155,7 @@ class CallbackHandler(PlainErrors, HubMember, HubOAuthCallbackHandler):
             self.current_user = None
 
 
-class LogoutHandler(PlainErrors, HubMember, web.RequestHandler):
+class LogoutHandler(PlainErrors, HubMember):
     """``server-proxy/logout``: forget the login here, and go on to the Hub's logout."""
 
     def get(self) -> None:

@@ -225,8 +225,9 @@ class Service:
             http_server = HTTPServer(
                 self._application, xheaders=self._spec.trust_xheaders, ssl_options=self._spec.tls.server_context()
             )
-            http_server.add_sockets(sockets)
-            self._log.info("Serving at %s", self._url(sockets[0]))
+            if not self._ending.is_set():
+                http_server.add_sockets(sockets)
+                self._log.info("Serving at %s", self._url(sockets[0]))
             if self._spec.hub.activity_url and self._spec.hub.activity_interval:
                 tasks.append(asyncio.create_task(self._report_activity().run(), name="report activity"))
             await self._ending.wait()
@@ -257,7 +258,7 @@ class Service:
                     self._log.error("    %s", line)
             self._exit_code = 1
             self._ending.set()
-        finally:
+        else:
             self._opening = False
 
     async def _open_door(self) -> None:
