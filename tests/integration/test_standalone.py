@@ -473,7 +473,7 @@ def test_p_as_process_1_of_a_container(start: Start) -> None:
     assert one.cmdline()[1:3] == COMMAND[1:3]
 
     def zombies() -> list[psutil.Process]:
-        return [child for child in one.children(recursive=True) if child.status() == psutil.STATUS_ZOMBIE]
+        return [child for child in one.children() if child.status() == psutil.STATUS_ZOMBIE]
 
     time.sleep(1)  # the orphans have ended
     wait_until(lambda: not zombies(), "all are reaped", 10)
