@@ -5,7 +5,8 @@ A request's journey, and where each step lives::
     request -> route -> authorize -> ensure running -> connect  -> relay  -> response
                web/     web/         supervise/        upstream/   relay/    web/
 
-    extension.py   wires configuration -> servers -> routes; stops every process when Jupyter stops
+    extension/     inside Jupyter: configuration -> servers -> routes, Jupyter's login; ends every process with Jupyter
+    standalone/    `jupyter standaloneproxy`: one application behind JupyterHub's login, without Jupyter Server
     config.py      the documented options: ServerProxy, ServerProcess, LauncherEntry
     discovery.py   servers that packages announce by entry points
     errors.py      the error tree; each error knows its status and what a client may be told
@@ -13,7 +14,7 @@ A request's journey, and where each step lives::
     supervise/     one configured server: started once, watched, stopped with all its processes
     upstream/      connections to origin servers, and the pool that keeps them
     relay/         bytes both ways: HTTP bodies, upgraded connections, raw sockets
-    web/           the journey itself, the only place that knows tornado.web and jupyter_server
+    web/           the journey itself, the only place below those two that knows tornado.web
 
 Begin to read at ``web/gateway.py``.
 """

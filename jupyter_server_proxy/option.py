@@ -58,8 +58,11 @@ class Option(TraitType[Any, Any]):
         return [value] if isinstance(self.default_value, list) and not isinstance(value, list) else value
 
     def from_string_list(self, s_list: list[str]) -> Any:
-        """The same for an option that may be given more than once."""
-        return [self.from_string(s) for s in s_list] if len(s_list) > 1 else self.from_string(s_list[0])
+        """The same for an option that is given more than once, which is good for lists alone."""
+        values = [self.from_string(s) for s in s_list]
+        if isinstance(self.default_value, list):
+            return [item for value in values for item in value]
+        return values[0] if len(values) == 1 else values
 
     def validate(self, obj: Any, value: Any) -> Any:
         try:

@@ -1,6 +1,6 @@
 """Which credentials stay with Jupyter: whoever holds its login cookie or its token owns the whole server.
 
-The cookies and tokens of applications pass as they are. Nothing here decides who may pass; see ``web.authorize``.
+The cookies and tokens of applications pass as they are. Nothing here decides who may pass; see ``web.door``.
 """
 
 from __future__ import annotations
