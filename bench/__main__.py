@@ -15,26 +15,28 @@ from datetime import datetime, timezone
 from . import environments
 from .measures import MEASURES, Effort, Table
 from .rig import Rig
+from .standalone import standalone
 
+ALL = {**MEASURES, "standalone": standalone}
 RESULTS = environments.BENCH / "results.json"
 
 
 def main() -> None:
     """Measure, print, and keep the figures."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed and memory, side by side in one run.")
-    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"of: {', '.join(MEASURES)} (default: all)")
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"of: {', '.join(ALL)} (default: all)")
     parser.add_argument("--rounds", type=int, default=3, help="figures per way; the median counts (default: 3)")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each figure that is a rate (default: 3)")
     parser.add_argument("--old", metavar="PYTHON", help="of an environment that has version 4.6 already")
     options = parser.parse_args()
-    unknown = set(options.measures) - set(MEASURES)
+    unknown = set(options.measures) - set(ALL)
     if unknown:
-        parser.error(f"there is no measure {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+        parser.error(f"there is no measure {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends with us
     tables: list[Table] = []
     with contextlib.closing(Rig(options.old)) as rig:
-        for name in options.measures or MEASURES:
-            for table in MEASURES[name](rig, Effort(options.rounds, options.seconds)):
+        for name in options.measures or ALL:
+            for table in ALL[name](rig, Effort(options.rounds, options.seconds)):
                 show(table)
                 tables.append(table)
                 keep(tables)
