@@ -8,7 +8,7 @@ import { clearIcon, downloadIcon, runIcon, stopIcon, textEditorIcon } from '@jup
 import { Api } from './api';
 import { LogView } from './logview';
 import { CommandIDs, IServers, PLUGIN } from './tokens';
-import { exchange, makeButton, makeSwitch } from './toolbar';
+import { ButtonProps, PlainButton } from './toolbar';
 
 export const logsPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PLUGIN}:logs`,
@@ -78,54 +78,48 @@ function addToolbar(tab: MainAreaWidget<LogView>, { app, servers, trans }: ITool
   const view = tab.content;
   const { name } = view;
   const act = (command: string) => () => void app.commands.execute(command, { name });
-
-  const follow = makeSwitch(
-    { label: trans.__('Follow'), tooltip: trans.__('Scroll to new lines') },
-    view.scrolls,
-    pressed => (view.scrolls = pressed)
-  );
-  view.scrollsChanged.connect((_, scrolls) => (follow.pressed = scrolls));
-  tab.toolbar.addItem('follow', follow);
-
-  const start = makeButton({
+  const start: ButtonProps = {
     icon: runIcon,
     label: trans.__('Start'),
     tooltip: trans.__('Start the server'),
     onClick: act(CommandIDs.start)
-  });
-  const restart = makeButton({
+  };
+  const restart: ButtonProps = {
     label: trans.__('Restart'),
     tooltip: trans.__('Restart the server'),
     onClick: act(CommandIDs.restart)
-  });
-  const stop = makeButton({ icon: stopIcon, tooltip: trans.__('Stop the server'), onClick: act(CommandIDs.stop) });
-  tab.toolbar.addItem('start', start);
-  tab.toolbar.addItem('restart', restart);
-  tab.toolbar.addItem('stop', stop);
-  const showState = (): void => {
-    const state = servers.get(name)?.state;
-    if (state === 'stopped' || state === 'failed') {
-      exchange([start], [restart, stop]);
-    } else {
-      exchange([restart, stop], [start]);
-    }
   };
-  showState();
-  servers.changed.connect(showState, view); // until the view is disposed of
-
+  // One that changes, as JupyterLab's toolbars cannot go by arrow keys over buttons that are hidden.
+  const startButton = new PlainButton(restart);
+  const stopButton = new PlainButton({
+    icon: stopIcon,
+    tooltip: trans.__('Stop the server'),
+    onClick: act(CommandIDs.stop)
+  });
   const file = `${name.replace(/\//g, '-')}.log`;
-  tab.toolbar.addItem(
-    'download',
-    makeButton({
+  const items = {
+    start: startButton,
+    stop: stopButton,
+    download: new PlainButton({
       icon: downloadIcon,
       tooltip: trans.__('Download the output'),
       onClick: () => download(file, view.text)
-    })
-  );
-  tab.toolbar.addItem(
-    'clear',
-    makeButton({ icon: clearIcon, tooltip: trans.__('Clear what is shown'), onClick: () => view.clear() })
-  );
+    }),
+    clear: new PlainButton({ icon: clearIcon, tooltip: trans.__('Clear what is shown'), onClick: () => view.clear() })
+  };
+  Object.entries(items).forEach(([id, button]) => tab.toolbar.addItem(id, button));
+
+  const showState = (): void => {
+    const state = servers.get(name)?.state;
+    const rests = state === 'stopped' || state === 'failed';
+    startButton.become(rests ? start : restart);
+    if (rests && stopButton.node.contains(document.activeElement)) {
+      (startButton.node.firstElementChild as HTMLElement | null)?.focus(); // a disabled button would lose it
+    }
+    stopButton.enabled = !rests;
+  };
+  showState();
+  servers.changed.connect(showState, view); // until the view is disposed of
 }
 
 function download(name: string, text: string): void {

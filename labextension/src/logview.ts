@@ -2,7 +2,6 @@
 
 import { TranslationBundle } from '@jupyterlab/translation';
 import { Message } from '@lumino/messaging';
-import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
 import { parseLine } from './ansi';
@@ -41,6 +40,12 @@ export class LogView extends Widget {
     });
     this._count.className = 'jp-ServerProxy-log-count';
     this._count.setAttribute('role', 'status');
+    this._follow.type = 'button';
+    this._follow.className = 'jp-ServerProxy-log-follow';
+    this._follow.textContent = _trans.__('Follow');
+    this._follow.title = _trans.__('Scroll to new lines');
+    this._follow.setAttribute('aria-pressed', 'true');
+    this._follow.addEventListener('click', () => this.setScrolls(!this._scrolls));
     this._lines.className = 'jp-ServerProxy-log-lines jp-mod-scrolls';
     this._lines.tabIndex = 0;
     this._lines.setAttribute('role', 'log');
@@ -49,7 +54,7 @@ export class LogView extends Widget {
     this._lines.addEventListener('scroll', () => this.onScroll());
     const bar = document.createElement('div');
     bar.className = 'jp-ServerProxy-log-bar';
-    bar.append(this._search, this._count);
+    bar.append(this._search, this._count, this._follow);
     this.node.append(bar, this._lines);
     this.node.addEventListener('keydown', event => {
       if (event.key === 'f' && (event.ctrlKey || event.metaKey)) {
@@ -73,25 +78,6 @@ export class LogView extends Widget {
   /** All lines that are kept, as text. */
   get text(): string {
     return this._kept.map(({ time, text }) => `${time} ${text}\n`).join('');
-  }
-
-  /** Whether new lines are scrolled to. */
-  get scrolls(): boolean {
-    return this._scrolls;
-  }
-
-  set scrolls(wanted: boolean) {
-    if (wanted !== this._scrolls) {
-      this._scrolls = wanted;
-      this._lines.classList.toggle('jp-mod-scrolls', wanted);
-      this._scrollsChanged.emit(wanted);
-    }
-    this.scrollToEnd();
-  }
-
-  /** Somebody has switched it, or has scrolled up, or to the end. */
-  get scrollsChanged(): ISignal<this, boolean> {
-    return this._scrollsChanged;
   }
 
   /** Forget what is shown; what comes later is shown again. */
@@ -213,6 +199,14 @@ export class LogView extends Widget {
 
   // ---- scrolling
 
+  /** Whether new lines are scrolled to. */
+  private setScrolls(wanted: boolean): void {
+    this._scrolls = wanted;
+    this._follow.setAttribute('aria-pressed', String(wanted));
+    this._lines.classList.toggle('jp-mod-scrolls', wanted);
+    this.scrollToEnd();
+  }
+
   /** Once for all lines that come before the next frame: to know the height makes the browser lay out everything. */
   private scrollToEnd(): void {
     if (!this._scrolls || this._frame !== null) {
@@ -234,9 +228,9 @@ export class LogView extends Widget {
     this._scrollTop = scrollTop;
     const atEnd = scrollHeight - scrollTop - clientHeight < AT_END;
     if (step > 0 && atEnd) {
-      this.scrolls = true;
+      this.setScrolls(true);
     } else if (step < 0 && !atEnd) {
-      this.scrolls = false;
+      this.setScrolls(false);
     }
   }
 
@@ -282,19 +276,19 @@ export class LogView extends Widget {
     const row = this._matches[this._match];
     row.classList.add('jp-mod-current');
     // Before the place is scrolled to, as new lines must not scroll away from it.
-    this.scrolls = false;
+    this.setScrolls(false);
     row.scrollIntoView({ block: 'center' });
     this.showCount();
   }
 
   private readonly _search = document.createElement('input');
   private readonly _count = document.createElement('span');
+  private readonly _follow = document.createElement('button');
   private readonly _lines = document.createElement('div');
   private readonly _onVisibility = (): void => (document.hidden ? this.rest() : this.follow());
   private _kept: ILine[] = [];
   private _last: ILine | null = null;
   private _scrolls = true;
-  private readonly _scrollsChanged = new Signal<this, boolean>(this);
   private _scrollTop = 0;
   private _frame: number | null = null;
   private _following: AbortController | null = null;

@@ -6,6 +6,7 @@ import { FakeApp, FakeServers, makeServer, settle } from '../spec/fakes';
 import { IServer } from './api';
 import { IOpenArguments, ServerTab } from './tab';
 import { CommandIDs } from './tokens';
+import { PlainButton } from './toolbar';
 
 const OPENED: IOpenArguments = { id: 'server-proxy:app', title: 'App', url: '/base/app/', newBrowserTab: false };
 
@@ -127,6 +128,21 @@ describe('while its server does not run', () => {
     expect(cover(restored)).toBeNull();
   });
 
+  it('is covered when it was stopped before anybody had seen that it runs', () => {
+    fake.note(CommandIDs.stop);
+    show('stopped');
+    const tab = makeTab();
+    const stop = [...tab.toolbar.children()].find(one => one.node.dataset.jpItemName === 'stop');
+    (stop as ToolbarButton).onClick({} as never);
+    show('stopped');
+    expect(cover(tab)).not.toBeNull();
+  });
+
+  it('asks how its server is when a page was loaded', () => {
+    showPage(makeTab(), {});
+    expect(servers.refreshed).toBe(1);
+  });
+
   it('is covered once, and not by what happens to other servers', () => {
     const tab = makeTab();
     servers.show(makeServer('app'), makeServer('other', { state: 'stopped' }));
@@ -159,8 +175,13 @@ describe('the toolbar', () => {
   async function click(button: ToolbarButton): Promise<void> {
     button.onClick({} as never);
     await settle();
-    expect(button.pressed).toBe(false);
   }
+
+  it('has buttons, and no switches', () => {
+    for (const button of Object.values(buttonsOf(makeTab())).filter(one => one instanceof PlainButton)) {
+      expect((button.render() as { props: object }).props).toMatchObject({ pressed: undefined });
+    }
+  });
 
   it('has the buttons of a server, once it is known', () => {
     servers.show();

@@ -8,7 +8,7 @@ import { CommandRegistry } from '@lumino/commands';
 import { IServer } from './api';
 import { iconOf } from './icons';
 import { CommandIDs, IServers } from './tokens';
-import { makeButton } from './toolbar';
+import { ButtonProps, PlainButton } from './toolbar';
 
 /** The arguments of the command that opens servers. */
 export interface IOpenArguments {
@@ -47,7 +47,11 @@ export class ServerTab extends MainAreaWidget<IFrame> {
     const frame = this.frame;
     if (frame) {
       frame.title = opened.title;
-      frame.addEventListener('load', () => this.showTitle());
+      frame.addEventListener('load', () => {
+        this.showTitle();
+        // To load a page can have started its server.
+        _options.servers.refresh().catch(() => undefined);
+      });
     }
     this.content.url = opened.url;
     this.addToolbar();
@@ -185,7 +189,10 @@ export class ServerTab extends MainAreaWidget<IFrame> {
     this.addButton('stop', {
       icon: stopIcon,
       tooltip: trans.__('Stop the server'),
-      onClick: () => void commands.execute(CommandIDs.stop, { name })
+      onClick: () => {
+        this._state = 'stopping'; // even if nobody has seen yet that it runs
+        void commands.execute(CommandIDs.stop, { name });
+      }
     });
     if (commands.hasCommand(CommandIDs.showLog)) {
       this.addButton('log', {
@@ -196,8 +203,8 @@ export class ServerTab extends MainAreaWidget<IFrame> {
     }
   }
 
-  private addButton(name: string, props: Parameters<typeof makeButton>[0]): void {
-    this.toolbar.addItem(name, makeButton(props));
+  private addButton(name: string, props: ButtonProps): void {
+    this.toolbar.addItem(name, new PlainButton(props));
   }
 
   private _cover: HTMLElement | null = null;
