@@ -36,6 +36,10 @@ class AccessRecord:
         """See ``tornado.web.RequestHandler``."""
         return self._status
 
+    def _request_summary(self) -> str:
+        """See ``tornado.web.RequestHandler``; asked for by Tornado's own log function."""
+        return f"{self.request.method} {self.request.uri} ({self.request.remote_ip})"
+
     def write(self) -> None:
         """Log it."""
         self.application.log_request(self)  # type: ignore[arg-type]

@@ -138,6 +138,27 @@ class Gateway(HTTPMessageDelegate):
             self._client.gone = True
             self._journey.cancel()
 
+    # ---- driven by a handler
+
+    async def serve(self, verdict: Pass, body: bytes) -> None:
+        """The same journey for a request that is complete, and that somebody else has let in.
+
+        Args:
+            verdict: who.
+            body: of the request, whole.
+        """
+        name = f"{self._request.method} for {self._route.destination.name}"
+        self._client.request_read.set()
+        self._journey = asyncio.get_running_loop().create_task(self._travel(verdict), name=name)
+        self._runtime.own(self._journey)
+        if self._has_body:
+            await self._client.body_wanted.wait()
+            if self._upload is not None:
+                self._meter.received(len(body))
+                await self._upload.send(body)
+                self._upload.end()
+        await asyncio.wait({self._journey})
+
     # ---- the journey
 
     async def _travel(self, verdict: Pass) -> None:
