@@ -7,6 +7,7 @@ A request's journey, and where each step lives::
 
     extension/     inside Jupyter: configuration -> servers -> routes, Jupyter's login; ends every process with Jupyter
     standalone/    `jupyter standaloneproxy`: one application behind JupyterHub's login, without Jupyter Server
+    compat/        classes of 4.6 for packages that subclass them
     config.py      the documented options: ServerProxy, ServerProcess, LauncherEntry
     discovery.py   servers that packages announce by entry points
     errors.py      the error tree; each error knows its status and what a client may be told

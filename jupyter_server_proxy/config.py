@@ -13,7 +13,8 @@ Importing this module stays cheap: traitlets and the standard library, neither t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from textwrap import dedent, indent
 from typing import Any
 
@@ -242,6 +243,13 @@ class ServerProcess(Lifecycle):
         """All entries; the first is ``launcher_entry``."""
         return (self.launcher_entry, *self.launcher_entry.others)
 
+    def make_proxy_handler(self) -> tuple[Any, dict[str, Any]]:
+        """A Tornado handler for the server, and its route kwargs. Asked only of subclasses that override it.
+
+        What is not overridden is served without handlers, see ``web.gateway``.
+        """
+        return import_module(".compat.supervised", __package__).proxy_handler_of(self)  # type: ignore[no-any-return]
+
     def spec(self) -> ServerSpec:
         """What is configured now, as frozen data.
 
@@ -290,6 +298,21 @@ class ServerProcess(Lifecycle):
             response_timeout=self.response_timeout,
             lifecycle=self.lifecycle(),
         )
+
+
+def has_own_handler(process: ServerProcess) -> bool:
+    """Whether a subclass says by which Tornado handler the server is served."""
+    return type(process).make_proxy_handler is not ServerProcess.make_proxy_handler
+
+
+def make_handlers(base_url: str, server_processes: Sequence[ServerProcess]) -> list[tuple[Any, ...]]:
+    """The routes of servers, for a Tornado application that is not Jupyter's; see ``compat.routes``.
+
+    Args:
+        base_url: of the application.
+        server_processes: their ``make_proxy_handler`` says which handlers they get.
+    """
+    return import_module(".compat.routes", __package__).make_handlers(base_url, server_processes)  # type: ignore[no-any-return]
 
 
 def make_server_process(

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import atexit
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
+from tornado.web import RequestHandler
 from traitlets import TraitError
 
-from ..config import ServerProxy
+from ..config import ServerProxy, has_own_handler, make_handlers
 from ..discovery import read_servers
 from ..web.api import icon_key
 from ..web.assembly import default_handling, make_runtime, make_server, start_times
 from ..web.destinations import Destination, ServerDestination
 from ..web.events import EventReporter
 from ..web.metrics import MetricsCollector, register, unregister
+from ..web.processview import watched_state
 from ..web.rest import Api
 from ..web.routes import RouteTable
-from ..web.runtime import Runtime
+from ..web.runtime import RUNTIME_KEY, Runtime
 from ..web.traffic import Traffic
 from .door import JupyterDoor
 from .handlers import REST_ROUTES, IconHandler, ServersInfoHandler
@@ -63,11 +66,16 @@ def load(serverapp: Any) -> Runtime:
     runtime = make_runtime(
         config, application, application.settings["base_url"], JupyterDoor(application), serverapp.log
     )
+    application.settings[RUNTIME_KEY] = runtime
     destinations: dict[str, tuple[Destination, bool]] = {}
-    traffic = {"": Traffic()}
+    traffic = runtime.traffic
+    traffic[""] = Traffic()
     handling = default_handling(config)
     history = start_times(serverapp.log)
+    own = [process for process in processes if has_own_handler(process)]
     for process in processes:
+        if process in own:
+            continue
         server = make_server(process, runtime, config, history)
         runtime.supervisor.add(server)
         destination = ServerDestination(server, handling)
@@ -90,7 +98,9 @@ def load(serverapp: Any) -> Runtime:
                 (url_path_join(base_url, "server-proxy/api", path), handler, {"api": api})
                 for path, handler in REST_ROUTES
             ),
+            *make_handlers(base_url, own),
             (".*", RouteTable(runtime, destinations, handling, traffic[""])),
+            *_process_views(runtime),
         ],
     )
     _make_observable(serverapp, runtime, traffic)
@@ -98,6 +108,16 @@ def load(serverapp: Any) -> Runtime:
     atexit.register(runtime.supervisor.kill_all_now)
     serverapp.log.debug("jupyter-server-proxy knows these servers: %s", ", ".join(destinations) or "none")
     return runtime
+
+
+def _process_views(runtime: Runtime) -> list[tuple[Any, ...]]:
+    """Routes that are never reached: some packages look through all routes for the process of a server of 4.6."""
+    return [
+        (url_path_join(runtime.base_url, re.escape(server.spec.name), "(.*)"), RequestHandler, {"state": state})
+        for server in runtime.supervisor
+        if server.is_managed
+        for state in [watched_state(server)]
+    ]
 
 
 def _make_observable(serverapp: Any, runtime: Runtime, traffic: Mapping[str, Traffic]) -> None:

@@ -125,7 +125,7 @@ class JupyterDoor:
         return login
 
 
-def credentials_of(bearer: Bearer, login: Login) -> Credentials:
+def credentials_of(bearer: JupyterHandler, login: Login) -> Credentials:
     """What logs people in here, as far as it concerns a request that was let in: no application gets to see it."""
     provider = bearer.identity_provider
     hub = getattr(provider, "hub_auth", None)  # in a server that JupyterHub has started

@@ -13,6 +13,7 @@ from tornado.web import Application
 
 from ..config import ServerProcess, ServerProxy
 from ..rules.policy import parse_hosts, parse_ports
+from ..rules.spec import ServerSpec
 from ..supervise.history import StartTimes
 from ..supervise.reaper import Reaper
 from ..supervise.server import ManagedServer
@@ -58,8 +59,13 @@ def make_server(process: ServerProcess, runtime: Runtime, config: ServerProxy, h
     Raises:
         ConfigurationError: what is configured does not suffice to reach it.
     """
+    return make_server_of_spec(process.spec(), runtime, config, history)
+
+
+def make_server_of_spec(spec: ServerSpec, runtime: Runtime, config: ServerProxy, history: StartTimes) -> ManagedServer:
+    """The same for a finished specification."""
     return ManagedServer(
-        process.spec(),
+        spec,
         base_url=runtime.base_url,
         http_probe=ask_http,
         reaper=runtime.supervisor.reaper,

@@ -14,6 +14,7 @@ from tornado.web import Application
 from ..rules.policy import HostList, has_port
 from ..upstream.admission import Admission
 from ..upstream.pool import Pool
+from .traffic import Traffic
 
 if TYPE_CHECKING:
     from ..supervise.supervisor import Supervisor
@@ -53,6 +54,10 @@ class AddressPolicy:
 ACTIVITY_KEY = "jupyter-server-proxy"
 
 
+#: Key of the runtime in the settings of an application.
+RUNTIME_KEY = "jupyter_server_proxy_runtime"
+
+
 @dataclass(frozen=True)
 class Limits:
     """Bounds that protect Jupyter and its users from an origin server.
@@ -83,6 +88,7 @@ class Runtime:
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
     on_close: list[Callable[[], None]] = field(default_factory=list)
+    traffic: dict[str, Traffic] = field(default_factory=dict)  # by name of the server; "" for all that URLs name
 
     def own(self, journey: asyncio.Task[None]) -> None:
         """Keep hold of a task until it is done."""
