@@ -140,6 +140,11 @@ class Gateway(HTTPMessageDelegate):
 
     # ---- driven by a handler
 
+    @property
+    def status(self) -> int:
+        """Of the response, as the log tells it."""
+        return self._client.status
+
     async def serve(self, verdict: Pass, body: bytes) -> None:
         """The same journey for a request that is complete, and that somebody else has let in.
 
@@ -155,7 +160,8 @@ class Gateway(HTTPMessageDelegate):
             await self._client.body_wanted.wait()
             if self._upload is not None:
                 self._meter.received(len(body))
-                await self._upload.send(body)
+                if body:
+                    await self._upload.send(body)
                 self._upload.end()
         await asyncio.wait({self._journey})
 
