@@ -89,6 +89,7 @@ export const launcherPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
+/** An image has no part in the theme: its grey is one that can be seen on white and on black. */
 function defaultIconUrl(): string {
-  return `data:image/svg+xml,${encodeURIComponent(serverIcon.svgstr)}`;
+  return `data:image/svg+xml,${encodeURIComponent(serverIcon.svgstr.replace(/#616161/g, '#858585'))}`;
 }

@@ -13,9 +13,9 @@ describe('describe', () => {
   const process = { cpu_percent: 0, memory_bytes: 12_400_000, count: 2 };
 
   it.each<[Partial<IServer>, string]>([
-    [{ state: 'ready', started: '2026-01-01T01:58:00Z' }, 'running for 2 min'],
-    [{ state: 'ready', started: '2026-01-01T01:58:00Z', process }, 'running for 2 min, 12 MB'],
-    [{ state: 'ready', since: '2026-01-01T01:00:00Z' }, 'running for 1 h'],
+    [{ state: 'ready', started: '2026-01-01T01:58:00Z' }, '2 min'],
+    [{ state: 'ready', started: '2026-01-01T01:58:00Z', process }, '2 min, 12 MB'],
+    [{ state: 'ready', since: '2026-01-01T01:00:00Z' }, '1 h'],
     [{ state: 'starting', process }, 'starting, 12 MB'],
     [{ state: 'stopping' }, 'stopping'],
     [{ state: 'failed' }, 'failed'],

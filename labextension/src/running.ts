@@ -11,12 +11,12 @@ import { describeBytes, describeDuration } from './format';
 import { iconOf } from './icons';
 import { CommandIDs, IServers, PLUGIN } from './tokens';
 
-/** What is told of a server behind its name. */
+/** What is told of a server behind its name, where there is little room: of one that runs, how long and how large. */
 export function describe(server: IServer, trans: TranslationBundle, now: number = Date.now()): string {
   const words: string[] = [];
   switch (server.state) {
     case 'ready':
-      words.push(trans.__('running for %1', describeDuration(now - Date.parse(server.started ?? server.since))));
+      words.push(describeDuration(now - Date.parse(server.started ?? server.since)));
       break;
     case 'starting':
       words.push(trans.__('starting'));

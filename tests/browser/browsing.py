@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page
@@ -30,15 +29,3 @@ def violations(page: Page) -> str:
     results = Axe().run(page)
     found = [one for one in results.response["violations"] if one["impact"] in ("serious", "critical")]
     return "\n".join(f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found)
-
-
-#: Where the pictures of the documentation are; they are made anew by ``make screenshots``.
-PICTURES = Path(__file__).parents[2] / "docs" / "images"
-
-
-def picture(page: Page, name: str) -> None:
-    """Take a picture for the documentation, if pictures are wanted."""
-    if os.environ.get("SCREENSHOTS"):
-        PICTURES.mkdir(exist_ok=True)
-        page.wait_for_timeout(500)  # animations
-        page.screenshot(path=PICTURES / f"{name}.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from harness import Jupyter
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 SLOW = str(Path(__file__).parent / "apps" / "slow.py")
-ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9" fill="#7a5ae0"/></svg>'
+ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48">
+<rect width="48" height="48" rx="10" fill="#7a5ae0"/><path d="M12 33l8-12 6 8 5-7 6 11z" fill="#fff"/></svg>"""
 API = "server-proxy/api/servers/"
 
 #: No questions and no news.
@@ -59,6 +61,21 @@ def wear(lab: Page, theme: str) -> None:
     """Change the theme: "light" or "dark"."""
     run(lab, "apputils:change-theme", {"theme": THEMES[theme]})
     expect(lab.locator("body")).to_have_attribute("data-jp-theme-name", THEMES[theme])
+
+
+#: Where the pictures of the documentation are; they are made anew by ``make screenshots``.
+PICTURES = Path(__file__).parents[2] / "docs" / "images"
+
+
+def picture(lab: Page, name: str) -> None:
+    """Take a picture for the documentation in each theme, if pictures are wanted."""
+    if not os.environ.get("SCREENSHOTS"):
+        return
+    PICTURES.mkdir(exist_ok=True)
+    for theme, suffix in (("dark", "-dark"), ("light", "")):
+        wear(lab, theme)
+        lab.wait_for_timeout(1000)  # animations
+        lab.screenshot(path=PICTURES / f"{name}{suffix}.png")
 
 
 def tile(lab: Page, title: str) -> Locator:

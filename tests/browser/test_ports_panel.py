@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import OpenContext, picture
+from browsing import OpenContext
 from harness import Jupyter, free_port
+from labs import picture, start_lab
 from playwright.sync_api import Locator, Page, expect
-from test_lab import QUIET
 
 SERVE = (
     "import subprocess, sys\np = subprocess.Popen([sys.executable, '-m', 'http.server', '--bind', '127.0.0.1', '{}'])"
@@ -25,12 +25,6 @@ def port() -> int:
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Jupyter]:
     directory: Path = tmp_path_factory.mktemp("jupyter") / "server"
-    server = Jupyter(
-        directory, base_url="/base/", extensions=("jupyter_server_proxy", "jupyterlab", "jupyter_server_terminals")
-    )
-    overrides = directory / "config" / "labconfig" / "default_setting_overrides.json"
-    overrides.parent.mkdir()
-    overrides.write_text(json.dumps(QUIET))
     cells = [
         {
             "cell_type": "code",
@@ -44,8 +38,9 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Jup
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    server = start_lab(directory, {})
     (directory / "analysis.ipynb").write_text(json.dumps(notebook))
-    yield server.wait_ready()
+    yield server
     server.stop()
 
 
@@ -82,7 +77,10 @@ def test_a_port_that_a_notebook_opens_is_announced_listed_and_opened(notebook: P
     notebook.locator(".lm-TabBar-tab[data-id='jp-server-proxy-ports']").click()
     mine = row(notebook, port)
     expect(mine).to_contain_text("analysis.ipynb")
+    search = notebook.locator(".jp-ServerProxy-ports").get_by_role("searchbox")
+    search.fill("analysis")  # other processes of this user listen, too
     picture(notebook, "ports")
+    search.fill("")
     mine.get_by_role("button", name="JupyterLab tab").click()
     frame = notebook.frame_locator(".jp-ServerProxy-tab iframe")
     expect(frame.locator("h1")).to_have_text("Directory listing for /")
