@@ -210,7 +210,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = directory / "source"
     copy.mkdir()
     ignore = shutil.ignore_patterns("__pycache__", "node_modules")
-    for name in ("jupyter_server_proxy", "etc"):
+    for name in ("jupyter_server_proxy", "etc", "labextension"):
         shutil.copytree(ROOT / name, copy / name, ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
@@ -267,3 +267,19 @@ def test_installed_files(environment: Path) -> None:
     (package,) = environment.glob("lib/python*/site-packages/jupyter_server_proxy")
     assert (package / "py.typed").is_file()
     assert not list(package.parent.glob("tests"))
+
+
+def test_installing_enables_the_front_ends(environment: Path, tmp_path: Path) -> None:
+    """JupyterLab and Notebook 7 take the prebuilt extension, the classic Notebook its nbextension, with no command."""
+    python = str(environment / "bin" / "python")
+    command = [python, "-m", "jupyterlab.labextensions", "list"]
+    listed = run(command, cwd=tmp_path, env=clean_environment(tmp_path))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", listed)
+    assert re.search(
+        r"@jupyterhub/jupyter-server-proxy v[\d.]+\S* enabled OK \(python, jupyter-server-proxy\)", plain
+    ), plain
+    assert str(environment) in plain
+    shared = environment / "share" / "jupyter"
+    assert (shared / "labextensions/@jupyterhub/jupyter-server-proxy/static").is_dir()
+    assert (shared / "nbextensions/jupyter_server_proxy/tree.js").is_file()
+    assert (environment / "etc/jupyter/nbconfig/tree.d/jupyter-server-proxy.json").is_file()
