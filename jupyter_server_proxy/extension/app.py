@@ -92,14 +92,15 @@ def load(serverapp: Any) -> Runtime:
     application.add_handlers(
         ".*",
         [
+            # First: it looks a name up, while each rule after it is a regular expression to try.
+            (".*", RouteTable(runtime, destinations, handling, traffic[""])),
+            *make_handlers(base_url, own),
             (url_path_join(base_url, "server-proxy/servers-info"), ServersInfoHandler, {"server_processes": processes}),
             (url_path_join(base_url, "server-proxy/icon/(.*)"), IconHandler, {"icons": icons}),
             *(
                 (url_path_join(base_url, "server-proxy/api", path), handler, {"api": api})
                 for path, handler in REST_ROUTES
             ),
-            *make_handlers(base_url, own),
-            (".*", RouteTable(runtime, destinations, handling, traffic[""])),
             *_process_views(runtime),
         ],
     )
