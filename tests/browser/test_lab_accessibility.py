@@ -200,45 +200,51 @@ def test_the_buttons_of_the_ports_are_reached_by_the_keyboard(jupyter: Jupyter, 
     ]
 
 
-def test_enter_works_as_a_click(jupyter: Jupyter, lab: Page) -> None:
+def press(lab: Page, button: Locator) -> None:
+    button.focus()
+    lab.keyboard.press("Enter")
+
+
+def test_enter_works_as_a_click_in_tabs(jupyter: Jupyter, lab: Page) -> None:
     log = open_log(lab, "App")
 
-    def press(button: Locator) -> None:
-        button.focus()
-        lab.keyboard.press("Enter")
-
-    press(log.get_by_role("button", name="Follow"))
+    press(lab, log.get_by_role("button", name="Follow"))
     expect(log.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
     with lab.expect_download():
-        press(log.get_by_title("Download the output"))
-    press(log.get_by_title("Clear what is shown"))
+        press(lab, log.get_by_title("Download the output"))
+    press(lab, log.get_by_title("Clear what is shown"))
     expect(log.locator(".jp-ServerProxy-log-line")).to_have_count(0)
     pid = state(jupyter, "app")["pid"]
-    press(log.get_by_title("Restart the server"))
+    press(lab, log.get_by_title("Restart the server"))
     wait_until(lambda: state(jupyter, "app")["pid"] not in (pid, None), "another process")
 
     toolbar = lab.locator(".jp-ServerProxy-tab .jp-Toolbar")
     with lab.context.expect_page() as opening:
-        press(toolbar.get_by_title("Open in a new browser tab"))
+        press(lab, toolbar.get_by_title("Open in a new browser tab"))
     opening.value.close()
     with lab.expect_request(re.compile("/base/app/$")):
-        press(toolbar.get_by_title("Reload"))
-    press(toolbar.get_by_title("Stop the server"))
+        press(lab, toolbar.get_by_title("Reload"))
+    press(lab, toolbar.get_by_title("Stop the server"))
     cover = lab.locator(".jp-ServerProxy-cover")
-    press(cover.get_by_role("button", name="Start"))
+    press(lab, cover.get_by_role("button", name="Start"))
     expect(cover).to_have_count(0)
 
+
+def test_enter_works_as_a_click_in_the_ports(lab: Page) -> None:
+    tile(lab, "App").click()
+    expect(frame(lab).locator("h1")).to_have_text("The application")
     panel = open_ports(lab)
-    press(panel.get_by_role("button", name="Announce new ports"))
+    lab.wait_for_event("response", lambda one: "/api/ports" in one.url)  # since the server was started
+    press(lab, panel.get_by_role("button", name="Announce new ports"))
     bell = panel.get_by_role("button", name="Announce new ports")
     expect(bell).to_have_attribute("aria-pressed", "false")
-    press(bell)
+    press(lab, bell)
     expect(bell).to_have_attribute("aria-pressed", "true")
     row = panel.locator(".jp-ServerProxy-ports-row").filter(has_text="App")
     with lab.context.expect_page() as opening:
-        press(row.get_by_role("button", name="browser tab"))
+        press(lab, row.get_by_role("button", name="browser tab"))
     expect(opening.value).to_have_title("The application")
     opening.value.close()
     with lab.context.expect_page() as opening:
-        press(row)
+        press(lab, row)
     expect(opening.value).to_have_title("The application")
