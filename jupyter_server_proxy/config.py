@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from textwrap import dedent, indent
 from typing import Any
 
@@ -248,7 +247,7 @@ class ServerProcess(Lifecycle):
 
         What is not overridden is served without handlers, see ``web.gateway``.
         """
-        return import_module(".compat.supervised", __package__).proxy_handler_of(self)  # type: ignore[no-any-return]
+        return _load("compat.supervised").proxy_handler_of(self)  # type: ignore[no-any-return]
 
     def spec(self) -> ServerSpec:
         """What is configured now, as frozen data.
@@ -312,7 +311,14 @@ def make_handlers(base_url: str, server_processes: Sequence[ServerProcess]) -> l
         base_url: of the application.
         server_processes: their ``make_proxy_handler`` says which handlers they get.
     """
-    return import_module(".compat.routes", __package__).make_handlers(base_url, server_processes)  # type: ignore[no-any-return]
+    return _load("compat.routes").make_handlers(base_url, server_processes)  # type: ignore[no-any-return]
+
+
+def _load(module: str) -> Any:
+    """A module that stands above this one, and that few ask for."""
+    import importlib
+
+    return importlib.import_module(f".{module}", __package__)
 
 
 def make_server_process(

@@ -44,6 +44,7 @@ def describe_server(
         "title": spec.launcher.title or spec.name,
         "url": base_url + (spec.launcher.path_info or f"{spec.name}/").lstrip("/"),
         "icon_url": icon_path(base_url, server),
+        "new_browser_tab": spec.new_browser_tab,
         "state": facts.state.value,
         "since": timestamp(facts.since),
         "stage": facts.stage.value if facts.stage else None,

@@ -12,7 +12,7 @@ export const BASE = 'http://localhost/base/';
 
 export const makeServer = (name: string, more: Partial<IServer> = {}): IServer =>
   ({
-    name, title: `The ${name}`, url: `/base/${name}/`, icon_url: null, state: 'ready', since: '2026-01-01T00:00:00Z',
+    name, title: `The ${name}`, url: `/base/${name}/`, icon_url: null, new_browser_tab: true, state: 'ready', since: '2026-01-01T00:00:00Z',
     started: null, managed: true, failure: null, process: null, ...more
   }) as IServer;
 

@@ -21,6 +21,7 @@ export interface IServer {
   title: string;
   url: string;
   icon_url: string | null;
+  new_browser_tab: boolean;
   state: State;
   since: string;
   stage: 'process' | 'port' | 'answer' | null;

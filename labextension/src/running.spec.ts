@@ -61,12 +61,15 @@ describe('the section', () => {
   it('opens and stops a server by the commands', () => {
     const opened = fake.note(CommandIDs.open);
     const stopped = fake.note(CommandIDs.stop);
-    servers.show(makeServer('app'));
-    const [item] = items();
+    servers.show(makeServer('app'), makeServer('framed', { new_browser_tab: false }));
+    const [item, framed] = items();
     item.open?.();
+    framed.open?.();
     item.shutdown?.();
-    const url = '/base/app/';
-    expect(opened).toEqual([{ id: 'server-proxy:app', title: 'The app', url, newBrowserTab: false }]);
+    expect(opened).toEqual([
+      { id: 'server-proxy:app', title: 'The app', url: '/base/app/', newBrowserTab: true },
+      { id: 'server-proxy:framed', title: 'The framed', url: '/base/framed/', newBrowserTab: false }
+    ]);
     expect(stopped).toEqual([{ name: 'app' }]);
   });
 

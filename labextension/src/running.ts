@@ -49,12 +49,12 @@ class RunningServer implements IRunningSessions.IRunningItem {
   readonly context: string;
 
   open = (): void => {
-    const { name, title, url } = this._server;
+    const { name, title, url, new_browser_tab: newBrowserTab } = this._server;
     void this._commands.execute(CommandIDs.open, {
       id: `server-proxy:${name}`,
       title,
       url,
-      newBrowserTab: false
+      newBrowserTab
     });
   };
 

@@ -20,10 +20,11 @@ from harness import ECHO, PATIENCE, free_port, wait_until
 
 #: What every Hub of these tests has in its configuration; ``STANDALONE`` begins a command of a spawner.
 PRELUDE = """
-import os, sys
+import os, sys, jupyterhub
 c = get_config()
 ECHO = {echo!r}
 STANDALONE = [sys.executable, "-m", "jupyter_server_proxy.standalone"]
+SHARES = ["shares"] if jupyterhub.version_info >= (5,) else []
 ROOT = ["--allow-root"] if os.geteuid() == 0 else []
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}{base_url}"
 c.JupyterHub.hub_bind_url = "{internal}://127.0.0.1:{hub_port}"
@@ -46,8 +47,9 @@ c.JupyterHub.log_level = "DEBUG"
 c.JupyterHub.services = [{{"name": "tester", "api_token": {api_token!r}}}]
 c.JupyterHub.load_roles = [
     {{"name": "tester", "services": ["tester"],
-      "scopes": ["admin:users", "admin:servers", "admin:server_state", "tokens", "shares", "admin:groups", "groups"]}},
-    {{"name": "user", "scopes": ["self", "shares!user", "read:users:name", "read:groups:name"]}},
+      "scopes": ["admin:users", "admin:servers", "admin:server_state", "tokens", *SHARES, "admin:groups", "groups"]}},
+    {{"name": "user",
+      "scopes": ["self", *(f"{{scope}}!user" for scope in SHARES), "read:users:name", "read:groups:name"]}},
 ]
 """
 
