@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,6 +52,11 @@ def version_of(name: str) -> str:
         return VERSIONS.get(name) or importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def debian_version(package: str) -> str:
+    """Of an installed Debian package."""
+    return subprocess.check_output(["dpkg-query", "--show", "--showformat=${Version}", package], text=True)
 
 
 def note(test: str, package: str, version: str, exercised: str, result: str) -> None:

@@ -11,20 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import RESULTS, VERSIONS
 from harness import Jupyter, wait_until
 from websockets.sync.client import connect
+
+from conftest import RESULTS, VERSIONS, debian_version
 
 #: What a client of ssh runs as its ProxyCommand: standard input and output over the websocket.
 BRIDGE = Path(__file__).parent / "bridge.py"
 SIZE = 100_000_000
 
 XSTARTUP = "#!/bin/sh\nexec sleep 600\n"
-
-
-def debian_version(package: str) -> str:
-    """Of an installed Debian package."""
-    return subprocess.check_output(["dpkg-query", "--show", "--showformat=${Version}", package], text=True)
 
 
 VERSIONS["TigerVNC"] = debian_version("tigervnc-standalone-server")
