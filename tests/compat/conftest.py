@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     marker = item.get_closest_marker("package")
     if marker is not None and (report.when == "call" or report.outcome != "passed"):
-        doc = (getattr(item, "function", None).__doc__ or item.name).strip().splitlines()[0].rstrip(".")
-        names = getattr(item, "callspec", None) and item.callspec.params.get("package")
-        for name in marker.args or (names,):
-            note(item.nodeid, name, version_of(name), doc, report.outcome)
+        told = dict(item.user_properties)
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        doc = (getattr(item, "function").__doc__ or item.name).strip().splitlines()[0].rstrip(".")  # noqa: B009
+        for name in marker.args or (parameters["package"],):
+            version = told.get("version") or version_of(name)
+            note(item.nodeid, name, str(version), str(told.get("exercised", doc)), report.outcome)
     return report
 
 
