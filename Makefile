@@ -15,7 +15,7 @@ SOURCES := jupyter_server_proxy tests demo bench conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench conformance differential fuzz test test-unit test-frontend test-integration test-hub test-slurm test-browser screenshots frontend soak lint types imports format hooks changelog dist clean
+.PHONY: help demo bench conformance differential fuzz test test-unit test-frontend test-integration test-hub test-slurm test-browser test-oldest test-compat screenshots frontend soak lint types imports format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,15 @@ bench: $(VENV)/.test ## speed and memory next to 4.6, nginx and configurable-htt
 
 frontend: $(VENV)/.frontend ## build the front end anew
 	cd labextension && jlpm build:prod
+
+test-oldest: $(VENV)/bin/python ## the front ends in JupyterLab 4.2 and Notebook 7.2, the oldest that are supported
+	$(PYTHON) -m venv $(VENV)/oldest
+	$(VENV)/oldest/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' 'jupyterlab==4.2.*' 'notebook==7.2.*' nbclassic
+	tests/browser/install-chromium
+	$(VENV)/oldest/bin/python -m pytest tests/browser/test_lab.py tests/browser/test_notebook.py $(PYTEST_ARGS)
+
+test-compat: $(VENV)/bin/python ## packages from PyPI and Debian that build on this one, through a real Jupyter server
+	tests/compat/run
 
 screenshots: $(VENV)/.apps ## take the pictures of the documentation anew
 	SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser/test_lab.py tests/browser/test_ports_panel.py

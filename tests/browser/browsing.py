@@ -19,7 +19,7 @@ PATIENCE = 30_000
 
 #: What the browser says about each answer that is an error, or that does not come: these pages live with both.
 #: And about frames of applications with cookies of their own, which share Jupyter's origin as in a tab of the browser.
-EXPECTED = ("Failed to load resource", "An iframe which has both allow-scripts and allow-same-origin")
+EXPECTED = ("Language pack", "Failed to load resource", "An iframe which has both allow-scripts and allow-same-origin")
 
 OpenContext = Callable[..., BrowserContext]
 
