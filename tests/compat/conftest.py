@@ -26,8 +26,13 @@ from harness import Jupyter  # noqa: E402
 
 StartJupyter = Callable[..., Jupyter]
 
-#: Version of a package that pip does not know, told by its test.
-VERSIONS: dict[str, str] = {}
+#: Names in the table of what comes from Debian, and its packages there.
+DEBIAN = {
+    "OpenRefine": "openrefine",
+    "OpenSSH": "openssh-server",
+    "Syncthing": "syncthing",
+    "TigerVNC": "tigervnc-standalone-server",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,16 +56,10 @@ def pytest_runtest_makereport(
 
 
 def version_of(name: str) -> str:
-    """The installed version of a package."""
-    try:
-        return VERSIONS.get(name) or importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def debian_version(package: str) -> str:
-    """Of an installed Debian package."""
-    return subprocess.check_output(["dpkg-query", "--show", "--showformat=${Version}", package], text=True)
+    """The installed version of a package, of Python's or Debian's."""
+    if name in DEBIAN:
+        return subprocess.check_output(["dpkg-query", "--show", "--showformat=${Version}", DEBIAN[name]], text=True)
+    return importlib.metadata.version(name)
 
 
 def note(test: str, package: str, version: str, exercised: str, result: str) -> None:

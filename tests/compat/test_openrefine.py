@@ -9,10 +9,6 @@ from urllib.parse import urlencode
 import pytest
 from harness import Jupyter
 
-from conftest import VERSIONS, debian_version
-
-VERSIONS["OpenRefine"] = debian_version("openrefine")
-
 #: Debian's script is not called "refine", and its real one wants to be called by its own path.
 REFINE = '#!/bin/sh\nexec /usr/share/openrefine/refine "$@"\n'
 

@@ -9,10 +9,6 @@ from xml.etree import ElementTree
 import pytest
 from harness import Jupyter, listens
 
-from conftest import VERSIONS, debian_version
-
-VERSIONS["Syncthing"] = debian_version("syncthing")
-
 #: Syncthing talks to the world, unless it is told not to.
 QUIET = {
     "globalAnnounceEnabled": "false", "localAnnounceEnabled": "false", "relaysEnabled": "false", "natEnabled": "false",

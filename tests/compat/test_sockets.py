@@ -14,17 +14,11 @@ import pytest
 from harness import Jupyter, wait_until
 from websockets.sync.client import connect
 
-from conftest import RESULTS, VERSIONS, debian_version
-
 #: What a client of ssh runs as its ProxyCommand: standard input and output over the websocket.
 BRIDGE = Path(__file__).parent / "bridge.py"
 SIZE = 100_000_000
 
 XSTARTUP = "#!/bin/sh\nexec sleep 600\n"
-
-
-VERSIONS["TigerVNC"] = debian_version("tigervnc-standalone-server")
-VERSIONS["OpenSSH"] = debian_version("openssh-server")
 
 
 # ---- jupyter-remote-desktop-proxy
@@ -81,7 +75,7 @@ def test_the_handshake_of_a_desktop(desktop: Jupyter) -> None:
 @pytest.fixture(scope="module")
 def sshd(start_jupyter: Callable[..., Jupyter]) -> tuple[Jupyter, list[str]]:
     """Jupyter, and the options with which ssh reaches the server behind it."""
-    keys = RESULTS.parent / "keys"  # sshd takes no keys from below /tmp, where anybody may write
+    keys = Path(sys.prefix).parent / "keys"  # sshd takes no keys from below /tmp, where anybody may write
     shutil.rmtree(keys, ignore_errors=True)
     keys.mkdir(mode=0o700)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / "key")], check=True)
