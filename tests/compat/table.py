@@ -31,7 +31,8 @@ def table(rows: Iterable[Row]) -> str:
         tests = packages[names[0]]
         exercised = "; ".join(dict.fromkeys(test["exercised"] for test in tests))
         versions = ", ".join(packages[name][0]["version"] for name in names)
-        result = ", ".join(sorted({test["result"] for test in tests}))
+        bad = [test["exercised"] for test in tests if test["result"] != "passed"]
+        result = f"**failed:** {cell('; '.join(bad))}" if bad else "passed"
         lines.append(f"| {', '.join(names)} | {versions} | {cell(exercised)} | {result} |")
     return "\n".join(lines)
 
