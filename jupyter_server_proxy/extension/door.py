@@ -58,17 +58,26 @@ class JupyterDoor:
     async def authorize(
         self, runtime: Runtime, request: HTTPServerRequest, destination: Destination, *, upgrade: bool
     ) -> Pass | Refusal:
-        """See ``Door``: Host, identity, origin, Jupyter's Authorizer, allowed addresses; in that order.
+        """See ``Door``. Identity providers, authorizers and functions of the configuration are code of others."""
+        try:
+            return await self._decide(runtime, request, destination, upgrade)
+        except HTTPError as error:
+            return Refusal(error.log_message or reason_phrase(error.status_code), status=error.status_code)
+        except Exception:
+            runtime.log.exception("Whether a request may pass could not be found out; it may not")
+            return Refusal("Whether you may do this could not be found out.", status=500)
+
+    async def _decide(
+        self, runtime: Runtime, request: HTTPServerRequest, destination: Destination, upgrade: bool
+    ) -> Pass | Refusal:
+        """Host, identity, origin, Jupyter's Authorizer, allowed addresses; in that order.
 
         The Origin of upgrades is checked as for Jupyter's own websockets.
         """
         bearer = Bearer(self._application, request)
         if not bearer.check_host():
             return Refusal("This Host is not allowed.")
-        try:
-            login = await self._log_in(bearer)
-        except HTTPError as error:  # JupyterHub does not answer, say
-            return Refusal(error.log_message or reason_phrase(error.status_code), status=error.status_code)
+        login = await self._log_in(bearer)
         if login is None:
             return Refusal("Not logged in.", logging_in_helps=True)
         user = login.user

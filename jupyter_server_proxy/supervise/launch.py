@@ -185,7 +185,9 @@ class Launch:
 
         One that ends with 0 may have left a daemon behind, or say that the server runs already: that is no failure.
         """
+        deadline = asyncio.get_running_loop().time() + timeout
         task = asyncio.ensure_future(step)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be of no interest any more
         try:
             if process.running:
                 watched: set[asyncio.Future[Any]] = {task, process.exited}
@@ -193,7 +195,7 @@ class Launch:
             if not process.running and process.exited.result() != 0:
                 await process.wait_output()
                 raise exited(self._spec, process.exited.result(), self._logs.tail(OUTPUT_LINES))
-            await asyncio.wait({task}, timeout=timeout)
+            await asyncio.wait({task}, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
             return task.result() if task.done() else None
         finally:
             task.cancel()

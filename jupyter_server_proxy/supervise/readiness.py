@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,9 @@ HttpProbe = Callable[[Address, float, str], Awaitable["int | None"]]
 FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.1
 SHARE = 0.03
+
+#: Seconds that a probe gets at least.
+_SHORTEST = 0.001
 
 
 def pause_after(elapsed: float) -> float:
@@ -84,6 +88,8 @@ class Readiness:
         self.taken = False
         self.not_ready = ""
         self._is_ours = False
+        self._answering: asyncio.Future[Any] | None = None
+        self._stale: asyncio.Future[Any] | None = None
 
     def look_before_start(self) -> None:
         """Notice, before the server is started, who listens there already.
@@ -93,6 +99,7 @@ class Readiness:
         """
         self._is_ours = False
         self.not_ready = ""
+        self._stale = self._answering
         if self._endpoint.is_unix:
             self.taken = is_answered(self._endpoint.path)
         else:
@@ -113,7 +120,7 @@ class Readiness:
 
         Args:
             process: what was started.
-            timeout: seconds for each probe.
+            timeout: seconds for all of them.
 
         Returns:
             Where the server answered, or None.
@@ -123,16 +130,19 @@ class Readiness:
         """
         if self.taken and process.running and not self._belongs_to(process):
             return None  # it is still the one who was there before
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
         for address in self._endpoint.candidates:
             if isinstance(address, TcpAddress):
                 # Trying to connect costs nothing where nobody listens, while the system's table of sockets may be long.
-                if not await accepts_connections(replace(address, tls=None), timeout):
+                left = max(_SHORTEST, deadline - loop.time())
+                if not await accepts_connections(replace(address, tls=None), left):
                     continue
                 if not self._is_ours:
                     self._owners(process, ipv6=":" in address.hosts[0])
                     self._is_ours = True
                     self._on_open()
-            if await self._is_ready(address, timeout):
+            if await self._is_ready(address, max(_SHORTEST, deadline - loop.time())):
                 return address
         return None
 
@@ -154,17 +164,32 @@ class Readiness:
     async def _ask(self, function: AskingCallable, timeout: float) -> bool:
         """Ask the callable of the configuration; one that raises is wrong, or not ready, and is asked again."""
         arguments = self._arguments()
+        self.not_ready = "its option readiness has not answered in time"  # unless it does; time may be up at any moment
         try:
             if inspect.iscoroutinefunction(function):
                 answer = call_with_asked_args(function, arguments)
             else:
-                answer = await asyncio.to_thread(call_with_asked_args, function, arguments)
+                answer = await asyncio.wait_for(self._ask_in_thread(function, arguments), timeout)
+                if self._answering is self._stale:
+                    return False  # it was asked about the process before this one
             ready = bool(await asyncio.wait_for(answer, timeout) if inspect.isawaitable(answer) else answer)
+        except (TimeoutError, asyncio.TimeoutError):
+            return False
         except Exception as error:
             self.not_ready = f"its option readiness raised {type(error).__name__}: {error}"
             return False
         self.not_ready = "" if ready else "its option readiness says that it is not"
         return ready
+
+    def _ask_in_thread(self, function: AskingCallable, arguments: Mapping[str, Any]) -> asyncio.Future[Any]:
+        """Call a function that may block, for ever even, in a thread that nobody waits for.
+
+        There is one thread for each server at the most: while an earlier call has not returned, its answer is the one
+        that is waited for.
+        """
+        if self._answering is None or self._answering.done():
+            self._answering = _call_in_thread(function, arguments)
+        return asyncio.shield(self._answering)
 
     def _belongs_to(self, process: Process) -> bool:
         pid, endpoint = process.pid, self._endpoint
@@ -184,3 +209,30 @@ class Readiness:
                 f"Server '{self._name}' cannot listen on port {port}: another user's process does already."
             )
         return owners
+
+
+def _call_in_thread(function: AskingCallable, arguments: Mapping[str, Any]) -> asyncio.Future[Any]:
+    """Like ``asyncio.to_thread``; but neither does Python wait for the thread when it ends, nor does the call take a
+    place among the threads that others need.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Any] = loop.create_future()
+    answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may come too late for anybody
+
+    def settle(result: Any, error: Exception | None) -> None:
+        if not answer.done():
+            answer.set_result(result) if error is None else answer.set_exception(error)
+
+    def call() -> None:
+        result, failure = None, None
+        try:
+            result = call_with_asked_args(function, arguments)
+        except Exception as error:
+            failure = error
+        try:
+            loop.call_soon_threadsafe(settle, result, failure)
+        except RuntimeError:
+            pass  # the loop has been closed
+
+    threading.Thread(target=call, name="readiness", daemon=True).start()
+    return answer

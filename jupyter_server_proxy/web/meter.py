@@ -91,6 +91,7 @@ class Meter:
     def received(self, count: int) -> None:
         """Bytes of its body came in."""
         self._traffic.received += count
+        self._touch_at_times()
 
     def sent(self, count: int) -> None:
         """Bytes of the response have left."""

@@ -44,6 +44,7 @@ class EventStream:
     def __init__(self, handler: web.RequestHandler, runtime: Runtime) -> None:
         self._handler = handler
         self.wake = asyncio.Event()
+        self._closed = False
         if EventStream._open >= MAX_STREAMS:
             raise web.HTTPError(503, f"There are {MAX_STREAMS} open event streams already. Close some of them.")
         task = asyncio.current_task()
@@ -53,6 +54,8 @@ class EventStream:
     async def __aenter__(self) -> EventStream:
         EventStream._open += 1
         handler = self._handler
+        # Its place is free at once for somebody else, and not only when the next event cannot be sent.
+        handler.request.connection.set_close_callback(self._on_close)  # type: ignore[union-attr]
         handler.set_header("Content-Type", "text/event-stream; charset=utf-8")
         handler.set_header("Cache-Control", "no-store")
         handler.set_header("X-Accel-Buffering", "no")
@@ -61,6 +64,10 @@ class EventStream:
 
     async def __aexit__(self, *_: object) -> None:
         EventStream._open -= 1
+
+    def _on_close(self) -> None:
+        self._closed = True
+        self.wake.set()
 
     def send(self, event: str, content: Mapping[str, Any]) -> None:
         """Add an event; ``flush`` sends it."""
@@ -72,10 +79,12 @@ class EventStream:
         Raises:
             StreamClosedError: the client has gone.
         """
+        if self._closed:
+            raise StreamClosedError
         await self._handler.flush()
 
     async def wait(self) -> None:
-        """Until there is something to send."""
+        """Until there is something to send, or the client has gone."""
         while True:
             try:
                 await asyncio.wait_for(self.wake.wait(), KEEP_ALIVE)

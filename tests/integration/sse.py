@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 import time
 from typing import Any
@@ -60,4 +61,5 @@ class EventReader:
     def close(self) -> None:
         """Leave."""
         with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # the thread that reads would keep the connection open
             self._socket.close()

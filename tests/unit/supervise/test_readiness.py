@@ -120,7 +120,7 @@ async def test_any_answer_to_the_root_counts(lab: Lab) -> None:
         lab.statuses = [status]
         found = await lab.find(readiness)
         assert found == (None if status is None else V4)
-    assert lab.asked == [(V4, 3.0, "/")] * 2
+    assert lab.asked == [(V4, pytest.approx(3.0, abs=0.5), "/")] * 2
 
 
 async def test_only_certain_answers_to_a_path_count(lab: Lab) -> None:
@@ -188,7 +188,7 @@ async def test_a_raw_unix_socket_is_connected_to(lab: Lab) -> None:
 
 async def test_a_unix_socket_is_asked_like_a_port(lab: Lab) -> None:
     assert await lab.find(lab.make(unix=True)) == UnixAddress("/run/s")
-    assert lab.asked == [(UnixAddress("/run/s"), 3.0, "/")]
+    assert lab.asked == [(UnixAddress("/run/s"), pytest.approx(3.0, abs=0.5), "/")]
     assert lab.families == []
 
 
@@ -283,7 +283,7 @@ async def test_a_callable_that_never_ends_is_given_up(lab: Lab) -> None:
 
     readiness = lab.make(ReadinessSpec(function=wait))
     assert await lab.find(readiness, 0.0) is None
-    assert "TimeoutError" in readiness.not_ready
+    assert "has not answered in time" in readiness.not_ready
 
 
 # ---- whose server it is
