@@ -53,22 +53,24 @@ def discover(log: Log) -> list[ServerProcess]:
 
 def _read(entry_point: EntryPoint, log: Log) -> ServerProcess:
     name = entry_point.name
-    function = _attempt(name, "cannot be imported", entry_point.load)
+    function = _attempt(name, "cannot be imported", entry_point.load, "install what its package needs, or uninstall it")
     if not callable(function):
         raise ConfigurationError(
             f"server {name!r}: its entry point must be a function that returns a dictionary, "
             f"got a value of type {type(function).__name__}"
         )
-    return make_server_process(name, _attempt(name, "failed when it was called", function), log=log)
+    remedy = "install or set what it asks for, or uninstall its package"
+    return make_server_process(name, _attempt(name, "failed when it was called", function, remedy), log=log)
 
 
-def _attempt(name: str, what: str, function: Any) -> Any:
+def _attempt(name: str, what: str, function: Any, remedy: str) -> Any:
     try:
         return function()
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise ConfigurationError(f"server {name!r}: its entry point {what}: {type(error).__name__}: {error}") from error
+        reason = f"{type(error).__name__}: {error}".rstrip(".")
+        raise ConfigurationError(f"server {name!r}: its entry point {what}: {reason}; {remedy}") from error
 
 
 def _package(entry_point: EntryPoint) -> str:

@@ -33,8 +33,8 @@ class _Child:
         return ended.code if ended is not None else None
 
     async def wait(self) -> int:
-        """Until it has ended."""
-        while self._server.pid is not None:  # noqa: ASYNC110
+        """Until it has ended; until there is one, while the server starts."""
+        while self._server.pid is not None or self._server.state is State.STARTING:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return self.returncode or 0
 
@@ -73,13 +73,21 @@ class ProcessView:
 
 
 def watched_state(server: ManagedServer, state: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A dictionary as 4.6 has it.
+    """A dictionary as 4.6 has it: without a process before the first start, or once somebody has deleted it.
 
     Args:
-        server: whose it is.
+        server: whose it is; its supervisor must know it already, if one is to.
         state: gets the entries; without it, a new one does.
     """
-    state = {} if state is None else state
-    state.setdefault("proc_lock", asyncio.Lock())
-    state["proc"] = ProcessView(server)
-    return state
+    watched: dict[str, Any] = {} if state is None else state
+    watched.setdefault("proc_lock", asyncio.Lock())
+    earlier = server.on_change
+
+    def follow(changed: ManagedServer, old: State, new: State) -> None:
+        if new is State.STARTING and old is not new:
+            watched["proc"] = ProcessView(changed)
+        if earlier is not None:
+            earlier(changed, old, new)
+
+    server.on_change = follow
+    return watched
