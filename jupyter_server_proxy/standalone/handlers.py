@@ -196,4 +196,6 @@ def own_routes(base: type[OwnHandler], base_url: str, arguments: dict[str, Any])
         (f"{prefix}icon/(.*)", icons, {"icons": arguments["icons"]}),
         (f"{prefix}metrics", metrics, {"collector": arguments["collector"]}),
         (f"{prefix}(?:healthz|readyz)", ProbeHandler, {"runtime": arguments["runtime"]}),
+        # Where the base URL has the name of a user in it, whoever configures probes for all users cannot know it.
+        *([("/(?:healthz|readyz)", ProbeHandler, {"runtime": arguments["runtime"]})] if base_url != "/" else []),
     ]

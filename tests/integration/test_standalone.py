@@ -184,8 +184,16 @@ def test_absolute_urls(start: Start) -> None:
     assert "X-Forwarded-Prefix" not in dict(app.get("x").json()["headers"])
 
 
+def test_probes_know_no_base_url(echo: Standalone) -> None:
+    wait_until(lambda: echo.get("/readyz").status == 200, "the start")
+    for path in ("/healthz", "/readyz"):
+        assert echo.get(path).json() == {"status": "ok"}
+        assert echo.get(path, Host="10.0.0.1:8888").status == 200  # a kubelet asks the address of the pod
+
+
 def test_it_can_be_served_at_the_root(start: Start) -> None:
     app = start(ECHO, base_url="/").wait_listening()
+    assert app.get("/healthz").json()["target"] == "/healthz"  # the application's own
     assert app.get("/x").json()["target"] == "/x"
     assert app.get("/server-proxy/healthz").json() == {"status": "ok"}
 
