@@ -22,6 +22,13 @@ _FLAG = re.compile(r"--?([A-Za-z_][\w.-]*)")
 _USER_INFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s?#@]*@", re.IGNORECASE)
 _QUERY = re.compile(r"([?&;])([\w.-]+)=([^&;#\s]*)")
 
+#: The same inside of a word that is a line of a shell, say.
+_INNER_FLAG = re.compile(r"""(--?([A-Za-z_][\w.-]*)(?:=|\s+))("[^"]*"|'[^']*'|[^\s"']+)""")
+_INNER_ASSIGNMENT = re.compile(r"""(\b([A-Za-z_]\w*)=)("[^"]*"|'[^']*'|[^\s"';]+)""")
+#: A header field, as programs are given them.
+_FIELD = re.compile(r"""(?<![\w-])(([A-Za-z][\w-]*):\s*)([^"'\n]+)""")
+_SECRET_FIELDS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+
 #: A secret that is as short as this would be found by accident.
 _SHORTEST = 6
 
@@ -39,7 +46,7 @@ def mask_words(words: Sequence[str], secrets: Collection[str] = ()) -> list[str]
     masked: list[str] = []
     value_follows = False
     for word in words:
-        if value_follows and not word.startswith("-"):
+        if value_follows and not word.startswith("--"):
             masked.append(MASK)
             value_follows = False
             continue
@@ -60,7 +67,15 @@ def _mask_word(word: str, secrets: Collection[str]) -> str:
         return f"{option[1]}{option[2]}={MASK}"
     word = _USER_INFO.sub(rf"\g<1>{MASK}@", word)
     word = _QUERY.sub(lambda found: f"{found[1]}{found[2]}={MASK if is_secret_name(found[2]) else found[3]}", word)
+    word = _FIELD.sub(lambda found: _mask_value(found, found[2].lower() in _SECRET_FIELDS), word)
+    if " " in word or "\n" in word or "\t" in word:
+        word = _INNER_ASSIGNMENT.sub(_mask_value, _INNER_FLAG.sub(_mask_value, word))
     for secret in secrets:
         if len(secret) >= _SHORTEST:
             word = word.replace(secret, MASK)
     return word
+
+
+def _mask_value(found: re.Match[str], is_secret: bool = False) -> str:
+    """What was found, as it may be shown: its second group is the name, its third the value."""
+    return f"{found[1]}{MASK}" if is_secret or is_secret_name(found[2]) else found[0]

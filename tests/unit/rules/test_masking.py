@@ -26,6 +26,14 @@ from jupyter_server_proxy.rules.masking import MASK, is_secret_name, mask_words
         (["app", "--backend=http://me:pw@host/"], ["app", "--backend=http://***@host/"]),
         (["app", "--auth", "--verbose"], ["app", "--auth", "--verbose"]),
         (["app", "--token="], ["app", "--token="]),
+        (["app", "--token", "-hunter2", "x"], ["app", "--token", "***", "x"]),
+        (["app", "--token", "--other", "x"], ["app", "--token", "--other", "x"]),
+        (["sh", "-c", "exec app --token hunter2 --port 80"], ["sh", "-c", "exec app --token *** --port 80"]),
+        (["sh", "-c", "export A=1; app --password='a b' x"], ["sh", "-c", "export A=1; app --password=*** x"]),
+        (["sh", "-c", "cd /; DB_PASSWORD=abc app"], ["sh", "-c", "cd /; DB_PASSWORD=*** app"]),
+        (["curl", "-H", "Authorization: Bearer abc"], ["curl", "-H", "Authorization: ***"]),
+        (["curl", "-H", "X-Api-Key:abc"], ["curl", "-H", "X-Api-Key:***"]),
+        (["sh", "-c", "curl -H 'Cookie: a=b' http://h/"], ["sh", "-c", "curl -H 'Cookie: ***' http://h/"]),
     ],
 )
 def test_c5_secrets_are_masked(words: list[str], masked: list[str]) -> None:
@@ -44,6 +52,8 @@ def test_c5_values_that_are_known_to_be_secret_are_masked_wherever_they_are() ->
         ["app", "--tokenizer=bpe", "--author=me", "--keyboard=de", "--monkey=1"],
         ["app", "--token-file=/run/token", "--password-required=1", "--auth-mode", "none"],
         ["app", "http://127.0.0.1:80/a?page=1", "a@b", "--x=y=z", ""],
+        ["sh", "-c", "run --token-file /run/t --keyboard de && python -c 'print(1)'"],
+        ["curl", "-H", "Accept: text/html"],
     ],
 )
 def test_words_without_secrets_stay_as_they_are(words: list[str]) -> None:
