@@ -7,15 +7,10 @@ contrast can be assured, each of them is readable on every background, in light 
 
 from __future__ import annotations
 
-import functools
 import html
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ansi2html import Ansi2HTMLConverter
 
 #: SGR; strings such as OSC, up to their end; other control sequences; other escape sequences (ECMA-48 5.3 to 5.6).
 _SEQUENCE = re.compile(
@@ -25,12 +20,20 @@ _SEQUENCE = re.compile(
     "|\x1b[ -/]*[0-~]?"
 )
 _SGR = re.compile("\x1b\\[[0-9;]*m")
+_SGR_PARAMETERS = re.compile("\x1b\\[([0-9;]*)m")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 _RESET = "\x1b[0m"
 
 #: Codes that are passed on: styles, the colours with names, and the ends of both.
 _PLAIN = frozenset({0, 1, 2, 3, 4, 7, 9, 22, 23, 24, 27, 29, *range(30, 38), 39, *range(40, 48), 49, *range(90, 98)})
 _BRIGHT_BACKGROUNDS = range(100, 108)
+
+#: What ends which styles.
+_ENDS = {22: {1, 2}, 23: {3}, 24: {4}, 29: {9}}
+
+#: Sequences of one line that are looked at. A page shows hundreds of lines, and each sequence takes some microseconds
+#: in which Jupyter does nothing else: output that is denser is shown without colours.
+_MAX_SEQUENCES = 100
 
 #: Parameters of one sequence that are looked at.
 _MAX_PARAMETERS = 32
@@ -62,21 +65,62 @@ def lines_to_html(lines: Iterable[str]) -> list[str]:
 
 
 def _convert(clean: str) -> str:
+    """Text with plain SGR as HTML: all text is escaped, and class names are made here."""
     if "\x1b" not in clean:
         return html.escape(clean, quote=False)
-    return _converter().convert(clean, full=False)
+    pieces: list[str] = []
+    pen = _Pen()
+    # Text and the parameters of sequences alternate.
+    for number, part in enumerate(_SGR_PARAMETERS.split(clean)):
+        if number % 2:
+            pen.obey(part)
+        elif part:
+            text, classes = html.escape(part, quote=False), pen.classes()
+            pieces.append(f'<span class="{classes}">{text}</span>' if classes else text)
+    return "".join(pieces)
 
 
-@functools.cache
-def _converter() -> Ansi2HTMLConverter:
-    # Imported when it is needed: it takes longer than the rest of this package.
-    from ansi2html import Ansi2HTMLConverter
+class _Pen:
+    """The style of what is written next."""
 
-    return Ansi2HTMLConverter(inline=False, linkify=False, escaped=True)
+    def __init__(self) -> None:
+        self._styles: set[int] = set()
+        self._colors: dict[str, int] = {}  # by "foreground" and "background"
+        self._inverse = False
+
+    def obey(self, parameters: str) -> None:
+        """Codes of one sequence; all are among ``_PLAIN``."""
+        for parameter in parameters.split(";"):
+            code = int(parameter or 0)
+            if code == 0:
+                self.__init__()  # type: ignore[misc]
+            elif code in _ENDS:
+                self._styles -= _ENDS[code]
+            elif code in (7, 27):
+                self._inverse = code == 7
+            elif code in (39, 49):
+                self._colors.pop("foreground" if code == 39 else "background", None)
+            elif code >= 30:
+                self._colors["background" if 40 <= code <= 47 else "foreground"] = code
+            else:
+                self._styles.add(code)
+
+    def classes(self) -> str:
+        """The names of ansi.css; "" for plain text."""
+        prefix = "inv" if self._inverse else "ansi"
+        names = [f"ansi{code}" for code in sorted(self._styles)]
+        for ground, other in (("foreground", "background"), ("background", "foreground")):
+            if ground in self._colors:
+                names.append(f"{prefix}{self._colors[ground]}")
+            elif self._inverse:
+                names.append(f"inv_{other}")
+        return " ".join(names)
 
 
 def _clean(line: str) -> str:
-    """The last state of a line, with plain SGR as the only sequences."""
+    """The last state of a line, with plain SGR as the only sequences; without any, if there are too many of them."""
+    if line.count("\x1b") > _MAX_SEQUENCES:
+        line = _SEQUENCE.sub("", line)
     return _CONTROLS.sub("", _last_state(_SEQUENCE.sub(_keep_style, line)))
 
 
