@@ -15,6 +15,9 @@ from .ownership import group_members
 #: Seconds that the kernel gets to remove a group after SIGKILL.
 _KILL_PATIENCE = 5.0
 
+#: Lines of output that are taken in one turn of the event loop; who writes faster than that has to wait.
+_LINES_AT_ONCE = 200
+
 #: Seconds in which the last output of a child that has ended arrives.
 _OUTPUT_PATIENCE = 0.5
 
@@ -34,6 +37,7 @@ class Process(asyncio.SubprocessProtocol):
         self.pid = 0
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._output_ended = asyncio.Event()
+        self._backlog = b""
 
     @classmethod
     async def spawn(cls, command: Sequence[str], *, env: Mapping[str, str], cwd: str, logs: LogTail) -> Process:
@@ -122,6 +126,20 @@ class Process(asyncio.SubprocessProtocol):
                 await asyncio.sleep(min(pause, left))
                 pause = min(pause * 2, 0.1)
 
+    def _take_lines(self) -> None:
+        """Pass a bounded number of lines on, and read no more until all are."""
+        taken = _position_after(self._backlog, _LINES_AT_ONCE)
+        self._logs.feed(self._backlog[:taken])
+        self._backlog = self._backlog[taken:]
+        pipe = cast(asyncio.ReadTransport, self._transport.get_pipe_transport(1))
+        if pipe is None or pipe.is_closing():
+            return  # what is left follows when the pipe is lost
+        if self._backlog:
+            pipe.pause_reading()
+            asyncio.get_running_loop().call_soon(self._take_lines)
+        else:
+            pipe.resume_reading()
+
     # ---- asyncio.SubprocessProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -130,11 +148,17 @@ class Process(asyncio.SubprocessProtocol):
         self.pid = self._transport.get_pid()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Called by the event loop."""
-        self._logs.feed(data)
+        """Called by the event loop, with a hundred thousand lines at once if they are short."""
+        if self._backlog:
+            self._backlog += data
+            return
+        self._backlog = data
+        self._take_lines()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         """Called by the event loop."""
+        self._logs.feed(self._backlog)
+        self._backlog = b""
         self._logs.end()
         self._output_ended.set()
 
@@ -143,3 +167,13 @@ class Process(asyncio.SubprocessProtocol):
         code = self._transport.get_returncode()
         if not self.exited.done():
             self.exited.set_result(-1 if code is None else code)
+
+
+def _position_after(data: bytes, lines: int) -> int:
+    """The index after so many lines; the end, if there are no more."""
+    at = 0
+    for _ in range(lines):
+        at = data.find(b"\n", at) + 1
+        if at == 0:
+            return len(data)
+    return at

@@ -23,6 +23,7 @@ from ..errors import ProxyError, ServerUnavailable, StartFailed
 from ..rules.spec import ServerSpec
 from ..upstream.address import Address
 from .chronicle import Chronicle
+from .echo import LogEcho
 from .endpoint import Endpoint
 from .facts import Exit, Facts, FailedRequest, Stage, State
 from .failures import describe_exit
@@ -95,6 +96,7 @@ class ManagedServer:
         self.usage = Usage()
         self.on_change: Callable[[ManagedServer, State, State], None] | None = None
         self._log_file = LogFile(spec.name, spec.lifecycle.log_file, log)
+        self._echo = LogEcho(spec.name, log)
         self.logs = LogTail(self._on_line)
         self.failed_requests: deque[FailedRequest] = deque(maxlen=FAILED_REQUESTS)
         self._arguments = {"base_url": base_url, **(more_arguments or {})}
@@ -413,6 +415,7 @@ class ManagedServer:
         await launch.stop()
         if process is not None and process.exited.done():
             self._chronicle.last_exit = Exit.of(process.exited.result())
+        self._echo.end()
 
     # ---- daemons, idle servers, and the restart policy
 
@@ -489,5 +492,5 @@ class ManagedServer:
         self._follow_policy(failed=True)
 
     def _on_line(self, line: str) -> None:
-        self._log.info("[%s] %s", self.spec.name, line)
+        self._echo.write(line)
         self._log_file.write(line)

@@ -203,8 +203,9 @@ def test_the_tail_is_bounded_and_numbered(jupyter: Jupyter) -> None:
     assert jupyter.get(API + "servers/chatty/logs?tail=0").json()["lines"] == []
     for wrong in ("1001", "-1", "x", ""):
         assert jupyter.get(f"{API}servers/chatty/logs?tail={wrong}").status == 400
-    assert "4999 xxx" in jupyter.log()  # it is in Jupyter's log, too
+    assert "] 0 xxx" in jupyter.log()  # it is in Jupyter's log, too, as far as anybody could read it
     assert post(jupyter, "servers/chatty/stop").status == 200
+    assert "more lines, which are in its own log" in jupyter.log()
 
 
 def test_a_log_file_is_private_and_renamed_when_it_is_large(jupyter: Jupyter, log_file: Path) -> None:

@@ -37,6 +37,10 @@ def hang(port):
 
 c.ServerProxy.host_allowlist = hosts
 servers = {f"hangs{n}": {"command": ECHO, "timeout": 1, "readiness": hang} for n in range(12)}
+flood = "import os, sys\\ntry:\\n  while True: os.write(1, b'y\\\\n' * 50000)\\nfinally: pass"
+servers["flood"] = {"command": [sys.executable, "-c", flood], "timeout": 60}
+bursts = "import os\\nos.write(1, b'y\\\\n' * 200000 + b'the last line\\\\n')\\nraise SystemExit(3)"
+servers["bursts"] = {"command": [sys.executable, "-c", bursts], "timeout": 60}
 servers["idle"] = {"command": ECHO, "timeout": 60, "idle_timeout": 2}
 c.ServerProxy.servers = servers
 """
@@ -103,6 +107,31 @@ def test_streams_that_were_left_free_their_places(jupyter: Jupyter) -> None:
         return status == 200
 
     wait_until(is_free, "a place is free at once", 5)
+
+
+def test_output_without_end_holds_nothing_up(jupyter: Jupyter) -> None:
+    headers = {"Authorization": f"token {jupyter.token}"}
+    start = jupyter.connect(30)
+    start.request("POST", jupyter.path("server-proxy/api/servers/flood/start"), headers=headers)
+    assert start.getresponse().status == 202
+    wait_until(lambda: jupyter.get("server-proxy/api/servers/flood/logs?tail=1").json()["next"] > 50_000, "its output")
+    waits = []
+    for _ in range(21):
+        begun = time.monotonic()
+        assert jupyter.get("api/status").status == 200
+        waits.append(time.monotonic() - begun)
+    assert sorted(waits)[10] < 1.0, waits  # each was seconds
+    wait_until(lambda: "more lines, which are in its own log" in jupyter.log(), "the count of what is left out")
+    stop = jupyter.connect(30)
+    stop.request("POST", jupyter.path("server-proxy/api/servers/flood/stop"), headers=headers)
+    assert stop.getresponse().status == 200
+
+
+def test_the_last_lines_of_much_output_are_there(jupyter: Jupyter) -> None:
+    answer = jupyter.get("bursts/")
+    assert answer.status == 503
+    assert answer.text.rstrip().endswith("the last line"), answer.text[-300:]
+    assert jupyter.get("server-proxy/api/servers/bursts/logs?tail=1").json()["next"] == 200_001
 
 
 def test_callables_that_hang_hold_nothing_up(jupyter: Jupyter) -> None:
