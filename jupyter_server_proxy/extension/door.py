@@ -96,7 +96,7 @@ class JupyterDoor:
             allowed = await allowed
         if not allowed:
             return Refusal(f"You are not allowed to {action} {RESOURCE}.")
-        refusal = refuse_address(runtime, bearer, destination)
+        refusal = refuse_address(runtime.policy, bearer, destination)
         return refusal or Pass(user, login.cookies, credentials_of(bearer, login), identity_of(user))
 
     def refuse(

@@ -4,7 +4,8 @@
 
     app.py       options and configuration file -> a service
     service.py   starts the application, listens, serves, ends in order: on SIGTERM, and when the start has failed
-    door.py      who may pass without a login: Host and Origin are looked at all the same
+    checks.py    which Host and Origin fields are good
+    door.py      who may pass without a login
     hub.py       who may pass with JupyterHub's login: OAuth on every path
     handlers.py  our own endpoints: REST, probes, metrics, icon
     activity.py  tells JupyterHub when the application was last used

@@ -19,7 +19,7 @@ from .._version import __version__
 from ..config import ServerProcess, ServerProxy
 from ..errors import ConfigurationError
 from ..option import option_names
-from .door import Checks
+from .checks import Checks
 from .service import HubAccess, Service, ServiceSpec, TlsFiles
 
 #: Seconds that the application gets to start where nothing else is said: whoever waits is JupyterHub, and gives up

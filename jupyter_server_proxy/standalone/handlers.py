@@ -20,7 +20,7 @@ from ..web.runtime import ACTIVITY_KEY, Runtime
 if TYPE_CHECKING:
     from prometheus_client.registry import CollectorRegistry
 
-    from .door import Checks
+    from .checks import Checks
 
 
 class OwnHandler(web.RequestHandler):

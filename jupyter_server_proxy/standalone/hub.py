@@ -22,7 +22,7 @@ from ..web.door import Pass, Refusal
 from ..web.pages import reason_phrase
 from ..web.refusal import PlainErrors, RefusalHandler, refuse
 from ..web.runtime import Runtime
-from .door import Checks
+from .checks import Checks
 from .handlers import OwnHandler, new_xsrf_cookies
 
 

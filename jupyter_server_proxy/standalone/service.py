@@ -34,14 +34,14 @@ from ..supervise.facts import State
 from ..supervise.server import ManagedServer
 from ..web.assembly import default_handling, make_runtime, make_server, start_times
 from ..web.destinations import Destination, Route, ServerDestination
-from ..web.door import Door
 from ..web.gateway import Gateway
 from ..web.metrics import MetricsCollector
 from ..web.rest import Api
-from ..web.runtime import Runtime
+from ..web.runtime import Door, Runtime
 from ..web.traffic import Traffic
 from .activity import ActivityReporter
-from .door import Checks, OpenDoor
+from .checks import Checks
+from .door import OpenDoor
 from .handlers import NotFoundHandler, OpenHandler, own_routes
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from ..upstream.dial import open_connection
 from ..upstream.pool import Pool
 from ..upstream.probe import ask_http
 from .destinations import Handling
-from .door import Door
-from .runtime import AddressPolicy, Limits, Runtime
+from .policy import AddressPolicy
+from .runtime import Door, Limits, Runtime
 
 
 def make_runtime(

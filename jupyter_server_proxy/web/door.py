@@ -1,21 +1,18 @@
-"""Who may pass: what the gateway asks before a process is started or a socket is opened.
+"""Who may pass: the answers to what the gateway asks before a process is started or a socket is opened.
 
-Inside Jupyter the answer is Jupyter's (``extension/door.py``), without it JupyterHub's (``standalone/door.py``).
+``runtime.Door`` is who is asked. Inside Jupyter the answer is Jupyter's (``extension/door.py``), without it JupyterHub's
+(``standalone/hub.py``), or that of nobody (``standalone/door.py``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from typing import Any
 
 from ..rules.credentials import Credentials
 from ..rules.identity import Identity
 from .destinations import Destination
-
-if TYPE_CHECKING:
-    from .runtime import Runtime
+from .policy import AddressPolicy
 
 #: What authorizers are asked about.
 RESOURCE = "server-proxy"
@@ -53,39 +50,14 @@ class Refusal:
     status: int = 403
 
 
-class Door(Protocol):
-    """One for all requests."""
-
-    async def authorize(
-        self, runtime: Runtime, request: HTTPServerRequest, destination: Destination, *, upgrade: bool
-    ) -> Pass | Refusal:
-        """Decide about a request.
-
-        Args:
-            runtime: knows the policy for addresses.
-            request: not changed.
-            destination: where it is to go.
-            upgrade: it asks for another protocol. Browsers send those across origins without asking first.
-        """
-
-    def refuse(
-        self, runtime: Runtime, request: HTTPServerRequest, refusal: Refusal, *, has_body: bool
-    ) -> HTTPMessageDelegate:
-        """What takes over a request that may not pass: it leads people to the login, and tells programs."""
-
-    def page_cookies(self, request: HTTPServerRequest) -> tuple[str, ...]:
-        """Set-Cookie values for pages of ours: their scripts need the token against cross-site requests."""
-
-
-def refuse_address(runtime: Runtime, handler: Any, destination: Destination) -> Refusal | None:
+def refuse_address(policy: AddressPolicy, handler: Any, destination: Destination) -> Refusal | None:
     """The policy for addresses that a URL names; configured servers are where the configuration says.
 
     Args:
-        runtime: has the policy.
+        policy: of the configuration.
         handler: of the request, for a function of the configuration.
         destination: where the request is to go.
     """
-    policy = runtime.policy
     if not destination.named_by_url:
         return None
     if destination.host is not None and not policy.allows_host(handler, destination.host):

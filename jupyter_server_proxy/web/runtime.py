@@ -4,50 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application
 
-from ..rules.policy import HostList, has_port
 from ..upstream.admission import Admission
 from ..upstream.pool import Pool
+from .destinations import Destination
+from .door import Pass, Refusal
+from .policy import AddressPolicy
 from .traffic import Traffic
 
 if TYPE_CHECKING:
     from ..supervise.supervisor import Supervisor
-    from .door import Door
-
-
-@dataclass(frozen=True)
-class AddressPolicy:
-    """Where ``/proxy/...`` may lead, and who in front of Jupyter is believed.
-
-    Args:
-        hosts_allowed: a list, or a function of the handler and the host.
-        hosts_denied: wins over ``hosts_allowed``.
-        ports_allowed, ports_denied: the same for ports, of this machine and of others.
-        trusted_proxies: IP addresses of front proxies; "unix" when they connect by a unix socket.
-    """
-
-    hosts_allowed: HostList | Callable[..., Any] = field(default_factory=HostList)
-    hosts_denied: HostList = field(default_factory=HostList)
-    ports_allowed: Sequence[range] = (range(1, 65536),)
-    ports_denied: Sequence[range] = ()
-    trusted_proxies: HostList = field(default_factory=HostList)
-
-    def allows_host(self, handler: Any, host: str) -> bool:
-        """Whether ``/proxy/<host>:<port>`` may lead there; ``handler`` is for the function of the configuration."""
-        if host in self.hosts_denied:
-            return False
-        allowed = self.hosts_allowed
-        return bool(allowed(handler, host)) if callable(allowed) else host in allowed
-
-    def allows_port(self, port: int) -> bool:
-        """Whether ``/proxy/<port>`` and ``/proxy/<host>:<port>`` may lead there."""
-        return has_port(self.ports_allowed, port) and not has_port(self.ports_denied, port)
 
 
 #: Key of this package in Jupyter Server's ``last_activity_times``.
@@ -71,6 +43,30 @@ class Limits:
     rewrite_bytes: int = 128 * 1024 * 1024
     linger: float = 30.0
     waiting: float = 1.0
+
+
+class Door(Protocol):
+    """One for all requests."""
+
+    async def authorize(
+        self, runtime: Runtime, request: HTTPServerRequest, destination: Destination, *, upgrade: bool
+    ) -> Pass | Refusal:
+        """Decide about a request.
+
+        Args:
+            runtime: knows the policy for addresses.
+            request: not changed.
+            destination: where it is to go.
+            upgrade: it asks for another protocol. Browsers send those across origins without asking first.
+        """
+
+    def refuse(
+        self, runtime: Runtime, request: HTTPServerRequest, refusal: Refusal, *, has_body: bool
+    ) -> HTTPMessageDelegate:
+        """What takes over a request that may not pass: it leads people to the login, and tells programs."""
+
+    def page_cookies(self, request: HTTPServerRequest) -> tuple[str, ...]:
+        """Set-Cookie values for pages of ours: their scripts need the token against cross-site requests."""
 
 
 @dataclass

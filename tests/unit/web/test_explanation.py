@@ -26,7 +26,7 @@ from jupyter_server_proxy.supervise.logs import LogTail
 from jupyter_server_proxy.web import explanation as module
 from jupyter_server_proxy.web.destinations import AddressDestination, Handling, Route, ServerDestination
 from jupyter_server_proxy.web.explanation import explain
-from jupyter_server_proxy.web.runtime import AddressPolicy
+from jupyter_server_proxy.web.policy import AddressPolicy
 from jupyter_server_proxy.web.traffic import Traffic
 
 NOW = 1_700_000_000.0
