@@ -26,7 +26,7 @@ c.ServerProxy.servers = {{
               "environment": {{"APP_USER": "{{user}}", "APP_SERVER": "{{server_name}}"}}}},
     "slow": {{"command": {slow!r}, "timeout": 60}},
 }}
-c.ServerProxy.idle_timeout = 0
+c.ServerApp.jpserver_extensions = {{"jupyter_server_proxy": True}}
 ''')
 c.Spawner.cmd = ["jupyterhub-singleuser", *ROOT]
 c.Spawner.environment = {"JUPYTER_CONFIG_DIR": str(configs), "JUPYTERHUB_ACTIVITY_INTERVAL": "1",
@@ -74,7 +74,8 @@ def test_people_come_through_the_login_to_the_page_they_asked_for(hub: Hub, ann:
 
 def test_links_to_everybodys_own_server(hub: Hub) -> None:
     answer = Browser(hub, "ann").open("hub/user-redirect/echo/page?x=1")
-    assert (answer.status_code, answer.json()["target"]) == (200, "/page?x=1")
+    assert answer.status_code == 200
+    assert answer.json()["target"].startswith("/page?x=1")  # JupyterHub 4 adds to the query
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PROPFIND"])
