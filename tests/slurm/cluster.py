@@ -59,18 +59,11 @@ class Cluster:
         self.config.write_text(
             CONFIG.format(directory=directory, host=host, user="root", controller=free_port(), node=free_port())
         )
-        munge = directory / "munge"
-        self._run("mungekey", "--create", f"--keyfile={munge / 'key'}")
-        self._start(
-            "munged", "--foreground", "--force", f"--key-file={munge / 'key'}", f"--socket={munge / 'socket'}",
-            f"--pid-file={munge / 'pid'}", f"--log-file={munge / 'log'}", f"--seed-file={munge / 'seed'}",
-        )  # fmt: skip
-        wait_until((munge / "socket").exists, "munge listens")
-        self._start("slurmctld", "-D", "-f", str(self.config))
-        self._start("slurmd", "-D", "-f", str(self.config), "-N", host)
-        wait_until(
-            lambda: "idle" in self.ask("sinfo", "--noheader", "--format=%T"), f"the node is idle; see {directory}"
-        )
+        try:
+            self._begin(directory, host)
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def environment(self) -> dict[str, str]:
@@ -96,6 +89,20 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def _begin(self, directory: Path, host: str) -> None:
+        munge = directory / "munge"
+        self._run("mungekey", "--create", f"--keyfile={munge / 'key'}")
+        self._start(
+            "munged", "--foreground", "--force", f"--key-file={munge / 'key'}", f"--socket={munge / 'socket'}",
+            f"--pid-file={munge / 'pid'}", f"--log-file={munge / 'log'}", f"--seed-file={munge / 'seed'}",
+        )  # fmt: skip
+        wait_until((munge / "socket").exists, "munge listens")
+        self._start("slurmctld", "-D", "-f", str(self.config))
+        self._start("slurmd", "-D", "-f", str(self.config), "-N", host)
+        wait_until(
+            lambda: "idle" in self.ask("sinfo", "--noheader", "--format=%T"), f"the node is idle; see {directory}"
+        )
 
     def _start(self, program: str, *arguments: str) -> None:
         path = shutil.which(program) or f"/usr/sbin/{program}"

@@ -91,6 +91,7 @@ def test_an_application_is_a_job(cluster: Cluster, hub: Hub, home: Path) -> None
 
     assert asyncio.run(talk()) == "hello"
     above = [one for one in psutil.Process(pid).parents() if "standaloneproxy" in " ".join(one.cmdline())]
+    assert above
     hub.stop_server(USER)
     wait_until(lambda: cluster.jobs() == [], "the job is over")
     wait_until(lambda: not any(one.is_running() for one in above), "nothing of it is left")
