@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 import requests
-from harness import ECHO, PATIENCE, free_port, wait_until
+from harness import ECHO, PATIENCE, free_port, process_gone, wait_until
 
 #: What every Hub of these tests has in its configuration; ``STANDALONE`` begins a command of a spawner.
 PRELUDE = """
@@ -250,7 +250,7 @@ def processes_below(pid: int) -> list[psutil.Process]:
 
 def all_gone(processes: list[psutil.Process]) -> bool:
     """Whether none of them lives."""
-    return not [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return all(process_gone(one.pid) for one in processes)
 
 
 __all__ = [

@@ -263,6 +263,14 @@ def process_gone(pid: int) -> bool:
         return True
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """The command of a process; none of one that has ended while it was looked at."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
 def lines_of(log: str, pattern: str) -> list[str]:
     """The lines of a log that a regular expression finds."""
     return [line for line in log.splitlines() if re.search(pattern, line)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from harness import Answer, Jupyter, wait_until
+from harness import Answer, Jupyter, wait_until, words_of
 from wire import Backend, Wire, connect
 
 CHILD = str(Path(__file__).parent / "children" / "child.py")
@@ -218,7 +218,7 @@ def test_c5_no_secret_is_in_any_page_or_in_the_log(jupyter: Jupyter, cage: Cage)
 def test_nothing_is_left_in_the_process_list(jupyter: Jupyter, cage: Cage) -> None:
     """The guard process is started by us: its command line and environment hold nothing."""
     for process in jupyter.descendants():
-        if any("reaper_script" in word for word in process.cmdline()):
+        if any("reaper_script" in word for word in words_of(process)):
             seen = Path(f"/proc/{process.pid}/environ").read_bytes() + os.fsencode(" ".join(process.cmdline()))
             assert_without("the guard", seen, jupyters_secrets(jupyter, cage))
             return

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from harness import PATIENCE, Jupyter, process_gone, wait_until
+from harness import PATIENCE, Jupyter, process_gone, wait_until, words_of
 
 CHILD = str(Path(__file__).parent / "children" / "child.py")
 
@@ -146,7 +146,7 @@ def test_p1_children_hold_nothing_of_the_guards(start_jupyter: Callable[..., Jup
 
 def guards(jupyter: Jupyter) -> list[psutil.Process]:
     """Its guard processes."""
-    return [process for process in jupyter.descendants() if any("reaper_script" in word for word in process.cmdline())]
+    return [process for process in jupyter.descendants() if any("reaper_script" in word for word in words_of(process))]
 
 
 @pytest.mark.behaviour("P2")

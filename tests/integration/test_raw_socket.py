@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from harness import APPS, PATIENCE, Jupyter, process_gone, wait_until
+from harness import APPS, PATIENCE, Jupyter, process_gone, wait_until, words_of
 from tornado.httpclient import HTTPRequest
 from tornado.util import _websocket_mask
 from tornado.websocket import websocket_connect
@@ -355,7 +355,7 @@ def test_a_server_that_died_is_started_again(jupyter: Jupyter, server: str) -> N
         client.send(BINARY, b"hello")
         assert client.receive_bytes(5) == b"hello"
         word = "--unix-socket=/" if server == "unix" else "--unix-socket="
-        (process,) = [p for p in jupyter.descendants() if any(_is(word, a) for a in p.cmdline())]
+        (process,) = [p for p in jupyter.descendants() if any(_is(word, a) for a in words_of(p))]
         process.kill()
         wait_until(lambda: process_gone(process.pid), "the server to die")
         received = client.receive()

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import pytest
 import websockets
-from harness import APPS, ECHO, PATIENCE, Answer, background, free_port, listens, process_gone, wait_until
+from harness import APPS, ECHO, PATIENCE, Answer, background, free_port, listens, process_gone, wait_until, words_of
 
 COMMAND = [sys.executable, "-m", "jupyter_server_proxy.standalone"]
 
@@ -302,7 +302,7 @@ def test_without_its_hub_nobody_gets_in_and_the_answer_is_clear(start: Start) ->
     assert wait_until(lambda: (a := app.get("x")).status != 503 and a, "the start").status == 403
     secret = HUB["JUPYTERHUB_API_TOKEN"]
     assert secret not in app.log
-    [child] = [one for one in app.family() if any("echo.py" in word for word in one.cmdline())]
+    [child] = [one for one in app.family() if any("echo.py" in word for word in words_of(one))]
     assert secret not in child.environ().values()
 
 
@@ -481,7 +481,7 @@ def test_p_as_process_1_of_a_container(start: Start) -> None:
     assert one.cmdline()[1:3] == COMMAND[1:3]
 
     def zombies() -> list[psutil.Process]:
-        return [child for child in one.children() if child.status() == psutil.STATUS_ZOMBIE]
+        return [child for child in one.children() if process_gone(child.pid)]
 
     time.sleep(1)  # the orphans have ended
     wait_until(lambda: not zombies(), "all are reaped", 10)

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from harness import Answer, Jupyter, process_gone, wait_until
+from harness import Answer, Jupyter, process_gone, wait_until, words_of
 from sse import EventReader
 
 CHILD = str(Path(__file__).parent / "children" / "child.py")
@@ -444,7 +444,7 @@ def test_requests_and_calls_of_the_api_at_the_same_time(jupyter: Jupyter, events
     assert 200 in statuses
     assert post(jupyter, "crowd", "stop").json()["state"] == "stopped"
     wait_until(lambda: all(map(process_gone, seen)), "all of its processes to be gone")
-    left = [process for process in jupyter.descendants() if "--family" in " ".join(process.cmdline())]
+    left = [process for process in jupyter.descendants() if "--family" in " ".join(words_of(process))]
     assert left == []
     told = events.states("crowd")
     assert len(told) > 5
