@@ -36,14 +36,14 @@ test-frontend: $(VENV)/.frontend ## the specs of the front end, and its types
 	cd labextension && jlpm tsc --noEmit && jlpm test
 
 test-integration: $(VENV)/.apps ## real Jupyter servers with real children, Streamlit and Panel among them
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration $(PYTEST_ARGS)
+	PYTHON=$(abspath $(BIN))/python tests/again -n 2 --dist loadfile tests/integration $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.apps ## pages and front ends in a real browser, Chromium
 	tests/browser/install-chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(PYTEST_ARGS)
+	PYTHON=$(abspath $(BIN))/python tests/again -n 2 --dist loadfile tests/browser $(PYTEST_ARGS)
 
 test-hub: $(VENV)/.apps ## a real JupyterHub with configurable-http-proxy, standalone and with Jupyter servers
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/hub $(PYTEST_ARGS)
+	PYTHON=$(abspath $(BIN))/python tests/again -n 2 --dist loadfile tests/hub $(PYTEST_ARGS)
 
 test-slurm: $(VENV)/.apps ## the recipe for Slurm of docs/hub.md, as jobs of a cluster of one node (installs slurm-wlm)
 	PYTHON=$(abspath $(BIN))/python tests/slurm/run
