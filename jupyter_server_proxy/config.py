@@ -26,6 +26,7 @@ from .lifecycle import Lifecycle
 from .option import Log, Option, default_log, known_keys, option_names
 from .protection import Protection
 from .rules import options
+from .rules.presets import PRESETS, complete_command, complete_environment
 from .rules.spec import LauncherSpec, ServerSpec
 
 
@@ -52,25 +53,39 @@ class ServerProcess(Lifecycle):
         options.command,
         [],
         """
-        The command that starts the server, as a list of words. In each word {port}, {unix_socket} and {base_url} are
-        filled in: the port to listen on (0 when a unix socket is used), the path of the socket to listen on (empty when
-        a port is used), and the base URL of Jupyter; and under JupyterHub {user} and {server_name}, the name of the
-        user and of the named server, which are empty elsewhere and for the default server. Write {{ and }} for braces.
+        The command that starts the server, as a list of words. In each word these are filled in: {port}, the port to
+        listen on (0 when a unix socket is used); {unix_socket}, the path of the socket to listen on (empty when a port
+        is used); {base_url}, the base URL of Jupyter, such as /user/ann/; {prefix}, the path of the server without a
+        slash at its end, such as /user/ann/app; {url}, its URL, or its path where Jupyter does not know by which name
+        it is reached; and under JupyterHub {user} and {server_name}, the name of the user and of the named server,
+        which are empty elsewhere and for the default server. Write {{ and }} for braces.
 
-        Or a callable that returns such a list. It is given those of the arguments port, unix_socket, base_url, user and
-        server_name that it declares.
+        Or a callable that returns such a list. It is given those of the arguments port, unix_socket, base_url, prefix,
+        url, user and server_name that it declares.
 
         Without a command, or with an empty one, the server is not started by us: it listens on the given port or
         unix_socket already. Default: none.
+        """,
+    )
+    preset = Option(
+        options.preset,
+        "",
+        """
+        The framework that the server is made with: "streamlit", "gradio", "dash", "bokeh", "panel", "uvicorn",
+        "fastapi", "gunicorn", "mlflow", "tensorboard", "voila" or "shiny". The command and the environment are then
+        completed by what this framework needs to listen on the given port and to find itself under its prefix, and
+        absolute_url, readiness and timeout get values that fit. Arguments that the command has, variables that
+        environment sets, and options that are given stay as they are. Default: none.
         """,
     )
     environment = Option(
         options.environment,
         {},
         """
-        Environment variables for the command, on top of Jupyter's own: a dictionary of strings, in which {port},
-        {unix_socket} and {base_url} are filled in, or a callable that returns one (as for command). A variable whose
-        value is None is not set. Default: none.
+        Environment variables for the command, on top of Jupyter's own: a dictionary of strings, in which {port} and the
+        like are filled in, or a callable that returns one (as for command). A variable whose value is None is not set.
+        Every command also finds JUPYTER_SERVER_PROXY_PREFIX and JUPYTER_SERVER_PROXY_URL in its environment, the values
+        of {prefix} and {url}. Default: none.
         """,
     )
     timeout = Option(
@@ -235,7 +250,8 @@ class ServerProcess(Lifecycle):
         known = known_keys(given, self.trait_names(), f"server {given.get('name', '')!r}", default_log())
         # The name first: the checks of the others speak of it.
         first = {"name": known.pop("name")} if "name" in known else {}
-        super().__init__(**first, **known)
+        preset = PRESETS.get(known.get("preset") or "") if isinstance(known.get("preset"), str) else None
+        super().__init__(**first, **{**(preset.options if preset else {}), **known})
 
     @property
     def launcher_entries(self) -> tuple[LauncherEntry, ...]:
@@ -266,10 +282,11 @@ class ServerProcess(Lifecycle):
         entry = self.launcher_entry
         if self.tls and self.unix_socket:
             raise ConfigurationError(f"server {self.name!r}: 'tls' is for TCP ports; leave it away with 'unix_socket'")
+        command, environment = self._completed()
         return ServerSpec(
             name=self.name,
-            command=self.command if callable(self.command) else tuple(self.command),
-            environment=_frozen(self.environment),
+            command=command if callable(command) else tuple(command),
+            environment=_frozen(environment),
             timeout=self.timeout,
             absolute_url=self.absolute_url,
             port=self.port,
@@ -297,6 +314,17 @@ class ServerProcess(Lifecycle):
             response_timeout=self.response_timeout,
             lifecycle=self.lifecycle(),
         )
+
+    def _completed(self) -> tuple[Any, Any]:
+        """Command and environment, with what the preset adds."""
+        if not self.preset:
+            return self.command, self.environment
+        preset, socket = PRESETS[self.preset], bool(self.unix_socket)
+        if socket and preset.socket_arguments is None:
+            raise ConfigurationError(
+                f"server {self.name!r}: preset {self.preset!r} is for TCP ports; leave 'unix_socket' or 'preset' away"
+            )
+        return complete_command(self.command, preset, socket=socket), complete_environment(self.environment, preset)
 
 
 def has_own_handler(process: ServerProcess) -> bool:

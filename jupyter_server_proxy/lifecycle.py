@@ -35,8 +35,8 @@ class Lifecycle(Configurable):
         When the started server counts as ready. A path: when it answers a request for it. A dictionary can hold path
         ("/") and statuses, those answers that count: a list of numbers such as 200 and of classes such as "2xx"; a
         redirection is an answer and is not followed. A callable: when it returns something true; it is asked again and
-        again, is given those of the arguments port, unix_socket and base_url that it declares, and may be asynchronous
-        (others run in a thread, so that they may wait). In the path {base_url} and the like are filled in; with
+        again, is given those of the arguments that a callable command may declare, and may be asynchronous (others run
+        in a thread, so that they may wait). In the path {base_url}, {prefix} and the like are filled in; with
         absolute_url it has to hold the prefix. Default: any answer to "/", or an accepted connection with
         raw_socket_proxy.
         """,

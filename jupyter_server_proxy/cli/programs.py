@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import StartFailed
 from ..rules.masking import mask_words
+from ..rules.place import place_arguments
 from ..rules.spec import ServerSpec
 from ..supervise.command import render_command, render_environment
 from .finding import Finding, known_secrets, mask_text
@@ -64,7 +65,8 @@ def sample_arguments(spec: ServerSpec, base_url: str) -> dict[str, Any]:
     """The template arguments that a start would have, with samples for what is chosen then."""
     path = spec.unix_socket
     port = 0 if path else spec.port or SAMPLE_PORT
-    return {"port": port, "unix_socket": SAMPLE_SOCKET if path is True else path or "", "base_url": base_url}
+    own = {"port": port, "unix_socket": SAMPLE_SOCKET if path is True else path or ""}
+    return {**own, **place_arguments(base_url, base_url + spec.name, "", os.environ)}
 
 
 def check_directory(spec: ServerSpec) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from traitlets import TraitError
 
 from ..config import ServerProxy, has_own_handler, make_handlers
 from ..discovery import read_servers
+from ..rules.place import public_origin
 from ..web.api import icon_key
 from ..web.assembly import default_handling, make_runtime, make_server, start_times
 from ..web.destinations import Destination, ServerDestination
@@ -64,7 +66,12 @@ def load(serverapp: Any) -> Runtime:
     processes = read_servers(config, serverapp.log)
     application = serverapp.web_app
     runtime = make_runtime(
-        config, application, application.settings["base_url"], JupyterDoor(application), serverapp.log
+        config,
+        application,
+        application.settings["base_url"],
+        JupyterDoor(application),
+        serverapp.log,
+        lambda: public_origin(serverapp.public_url, os.environ),
     )
     application.settings[RUNTIME_KEY] = runtime
     destinations: dict[str, tuple[Destination, bool]] = {}

@@ -9,6 +9,7 @@ are never part of a message: it names their place.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from .fields import is_field_value, is_token
+from .presets import PRESETS
 from .spec import LogFileSpec, ReadinessSpec, TlsSpec
 
 #: Bytes that a socket's path may have: sun_path of unix(7) has 108, the last of which is NUL; on macOS it has 104.
@@ -32,6 +34,9 @@ _SANDBOX_FLAG = re.compile(r"allow-[a-z-]+")
 #: What may bring a server back whose process has ended.
 RESTART_POLICIES = ("on-request", "always", "on-failure", "never")
 _STATUS_CLASS = re.compile(r"([1-5])xx", re.IGNORECASE)
+
+#: How a path begins that is one once it is filled in.
+_ROOTED = ("/", "{base_url}", "{prefix}/")
 
 _OWN_PATHS = frozenset({"proxy", "server-proxy"})
 
@@ -106,6 +111,17 @@ def environment(value: Any) -> dict[str, str | None] | Callable[..., Any]:
             raise ValueError(f"must have strings without NUL, or None, as values, but {key} is {_kind(item)}")
         result[key] = item
     return result
+
+
+def preset(value: Any) -> str:
+    """The name of a preset; empty for none."""
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or value not in PRESETS:
+        close = difflib.get_close_matches(str(value), PRESETS, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"must be one of {', '.join(sorted(PRESETS))}, got {_typed(value)}{hint}")
+    return value
 
 
 def timeout(value: Any) -> float:
@@ -304,7 +320,7 @@ def readiness(value: Any) -> ReadinessSpec:
         raise ValueError(f"must be a path, a dictionary or a callable, got {_typed(value)}")
     settings = {"path": value} if isinstance(value, str) else _known_keys(value, "path", "statuses")
     path = settings.get("path", "/")
-    if not isinstance(path, str) or not path.startswith("/") or re.search(r"[\s\0]", path):
+    if not isinstance(path, str) or not path.startswith(_ROOTED) or re.search(r"[\s\0]", path):
         raise ValueError(f"must have a path that begins with '/' and has no spaces, got {_typed(path)}")
     statuses = settings.get("statuses") or ()
     if isinstance(statuses, str) or not isinstance(statuses, Iterable):

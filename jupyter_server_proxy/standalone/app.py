@@ -275,7 +275,10 @@ class StandaloneProxyServer(JupyterApp, ServerProcess):
         Raises:
             ConfigurationError: what is configured does not suffice to reach it.
         """
-        given = {name: getattr(self, name) for name in option_names(ServerProcess) if name not in _NOT_OFFERED}
+        offered = [name for name in option_names(ServerProcess) if name not in _NOT_OFFERED]
+        # What nobody gave is left open, because a preset may fill it in; but for what has another default here.
+        own = {"autostart"} if self.preset else {"autostart", "timeout"}
+        given = {name: getattr(self, name) for name in offered if self.trait_has_value(name) or name in own}
         process = ServerProcess(
             name=_url_name(self.app_name or self._program()), command=self.command, port=self.server_port, **given
         )

@@ -30,6 +30,7 @@ from ..config import ServerProcess, ServerProxy
 from ..errors import ProxyError, StartFailed
 from ..rules.masking import mask_words
 from ..rules.paths import join_target, split_target
+from ..rules.place import public_origin
 from ..supervise.facts import State
 from ..supervise.server import ManagedServer
 from ..web.assembly import default_handling, make_runtime, make_server, start_times
@@ -187,8 +188,10 @@ class Service:
         )
         # Only OpenDoor for now: the Hub's takes a while to load.
         door: Door = OpenDoor(self._application, spec.checks)
-        self._runtime = make_runtime(config, self._application, spec.base_url, door, log)
-        self._server = make_server(process, self._runtime, config, start_times(log))
+        self._runtime = make_runtime(
+            config, self._application, spec.base_url, door, log, lambda: public_origin(self._address, os.environ)
+        )
+        self._server = make_server(process, self._runtime, config, start_times(log), spec.base_url.rstrip("/"))
         self._runtime.supervisor.add(self._server)
         self._destination = ServerDestination(self._server, default_handling(config))
         self._traffic = {process.name: self._destination.traffic, "": Traffic()}
@@ -201,6 +204,7 @@ class Service:
         self._ending = asyncio.Event()
         self._hurry = asyncio.Event()
         self._exit_code = 0
+        self._address = ""
 
     # ---- the whole life
 
@@ -215,6 +219,7 @@ class Service:
         """
         self._catch_signals()
         sockets = bind_sockets(self._spec.port, self._spec.address or None)
+        self._address = self._url(sockets[0])
         tasks = [asyncio.create_task(self._begin(), name="first start")]
         if os.getpid() == 1:
             tasks.append(asyncio.create_task(self._reap_orphans(), name="reap orphans"))
@@ -226,7 +231,7 @@ class Service:
             )
             if not self._ending.is_set():
                 http_server.add_sockets(sockets)
-                self._log.info("Serving at %s", self._url(sockets[0]))
+                self._log.info("Serving at %s", self._address)
             if self._spec.hub.activity_url and self._spec.hub.activity_interval:
                 tasks.append(asyncio.create_task(self._report_activity().run(), name="report activity"))
             await self._ending.wait()

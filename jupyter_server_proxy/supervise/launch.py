@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ..errors import ServerMisconfigured, StartFailed
 from ..rules.masking import is_secret_name, mask_words
+from ..rules.place import place_variables
 from ..rules.spec import ServerSpec
 from ..upstream.address import Address, UnixAddress, loopback
 from .command import render_command, render_environment
@@ -97,7 +98,8 @@ class Launch:
         words = render_command(self._spec, arguments())
         if not words:
             return self._unmanaged_address()
-        environment = render_environment(self._spec, arguments())
+        given = arguments()
+        environment = {**place_variables(given), **render_environment(self._spec, given)}
         self.command = shlex.join(mask_words(words, self._secrets(environment)))
         self._readiness.look_before_start()
         self._logs.begin_run()

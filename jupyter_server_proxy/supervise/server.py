@@ -57,7 +57,6 @@ class ManagedServer:
 
     Args:
         spec: its configuration.
-        base_url: of Jupyter; begins and ends with "/".
         http_probe: asks an address whether it speaks HTTP.
         reaper: is told of its process groups.
         log: Jupyter's; the server's output goes there, too.
@@ -66,7 +65,7 @@ class ManagedServer:
         withheld: variables of our own environment that its process does not inherit.
         start_timeout: seconds that it gets at least to become ready.
         idle_timeout: for what its configuration leaves open; in seconds, 0 for never.
-        more_arguments: for templates, besides those that say where it listens.
+        arguments: gives the template arguments besides those that say where it listens; see ``rules.place``.
 
     Attributes:
         usage: is told of by those who pass requests on.
@@ -81,7 +80,7 @@ class ManagedServer:
         self,
         spec: ServerSpec,
         *,
-        base_url: str,
+        arguments: Callable[[], Mapping[str, str]],
         http_probe: HttpProbe,
         reaper: Reaper,
         log: logging.Logger,
@@ -90,7 +89,6 @@ class ManagedServer:
         withheld: Collection[str] = (),
         start_timeout: float = 0.0,
         idle_timeout: float = 0.0,
-        more_arguments: Mapping[str, str] | None = None,
     ) -> None:
         self.spec = spec
         self.usage = Usage()
@@ -99,7 +97,7 @@ class ManagedServer:
         self._echo = LogEcho(spec.name, log)
         self.logs = LogTail(self._on_line)
         self.failed_requests: deque[FailedRequest] = deque(maxlen=FAILED_REQUESTS)
-        self._arguments = {"base_url": base_url, **(more_arguments or {})}
+        self._arguments = arguments
         self._log = log
         self._history = history or StartTimes(None, log)
         self._on_down = on_down
@@ -159,7 +157,7 @@ class ManagedServer:
     @property
     def arguments(self) -> Mapping[str, Any]:
         """The template arguments: port (0 with a unix socket), unix_socket ("" with a port), base_url, and more."""
-        return {**self._endpoint.arguments(), **self._arguments}
+        return {**self._endpoint.arguments(), **self._arguments()}
 
     @property
     def port(self) -> int:

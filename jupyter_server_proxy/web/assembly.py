@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from jupyter_core.paths import jupyter_data_dir
 from tornado.web import Application
 
 from ..config import ServerProcess, ServerProxy
+from ..rules.place import place_arguments
 from ..rules.policy import parse_hosts, parse_ports
 from ..rules.spec import ServerSpec
 from ..supervise.history import StartTimes
@@ -28,7 +30,12 @@ from .runtime import Door, Limits, Runtime
 
 
 def make_runtime(
-    config: ServerProxy, application: Application, base_url: str, door: Door, log: logging.Logger
+    config: ServerProxy,
+    application: Application,
+    base_url: str,
+    door: Door,
+    log: logging.Logger,
+    origin: Callable[[], str] = str,
 ) -> Runtime:
     """What all requests share.
 
@@ -38,6 +45,7 @@ def make_runtime(
         base_url: begins and ends with "/".
         door: decides who may pass.
         log: for everything.
+        origin: scheme, host and port by which people reach us; empty when they are not known. Asked at each start.
     """
     connect = partial(open_connection, timeout=config.connect_timeout, max_head=config.max_response_head_size)
     return Runtime(
@@ -49,24 +57,37 @@ def make_runtime(
         policy=_make_policy(config),
         door=door,
         log=log,
+        origin=origin,
         limits=Limits(rewrite_bytes=config.max_rewrite_size),
     )
 
 
-def make_server(process: ServerProcess, runtime: Runtime, config: ServerProxy, history: StartTimes) -> ManagedServer:
+def make_server(
+    process: ServerProcess, runtime: Runtime, config: ServerProxy, history: StartTimes, prefix: str | None = None
+) -> ManagedServer:
     """One configured server, and what supervises it.
+
+    Args:
+        process: its configuration.
+        runtime: shared by all servers.
+        config: what holds for all of them.
+        history: how long they took to start before.
+        prefix: path at which it is reached, without a slash at its end; by default the base URL and its name.
 
     Raises:
         ConfigurationError: what is configured does not suffice to reach it.
     """
-    return make_server_of_spec(process.spec(), runtime, config, history)
+    return make_server_of_spec(process.spec(), runtime, config, history, prefix)
 
 
-def make_server_of_spec(spec: ServerSpec, runtime: Runtime, config: ServerProxy, history: StartTimes) -> ManagedServer:
+def make_server_of_spec(
+    spec: ServerSpec, runtime: Runtime, config: ServerProxy, history: StartTimes, prefix: str | None = None
+) -> ManagedServer:
     """The same for a finished specification."""
+    prefix = runtime.base_url + spec.name if prefix is None else prefix
     return ManagedServer(
         spec,
-        base_url=runtime.base_url,
+        arguments=lambda: place_arguments(runtime.base_url, prefix, runtime.origin(), os.environ),
         http_probe=ask_http,
         reaper=runtime.supervisor.reaper,
         log=runtime.log,
@@ -75,10 +96,6 @@ def make_server_of_spec(spec: ServerSpec, runtime: Runtime, config: ServerProxy,
         withheld=frozenset(config.withheld_environment),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
-        more_arguments={
-            "user": os.environ.get("JUPYTERHUB_USER", ""),
-            "server_name": os.environ.get("JUPYTERHUB_SERVER_NAME", ""),
-        },
     )
 
 

@@ -81,6 +81,7 @@ class Runtime:
     policy: AddressPolicy
     door: Door
     log: logging.Logger
+    origin: Callable[[], str] = str  # scheme, host and port by which people reach us, or ""
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
     on_close: list[Callable[[], None]] = field(default_factory=list)

@@ -191,6 +191,20 @@ def test_probes_know_no_base_url(echo: Standalone) -> None:
         assert echo.get(path, Host="10.0.0.1:8888").status == 200  # a kubelet asks the address of the pod
 
 
+def test_the_application_is_told_where_it_is(start: Start) -> None:
+    app = start([*ECHO, "--at={prefix}"], "--preset=uvicorn").wait_listening()
+    process = app.get("environ").json()
+    assert process["argv"][-3:] == ["--at=/app", "--host=127.0.0.1", "--root-path=/app"]
+    assert process["environ"]["JUPYTER_SERVER_PROXY_PREFIX"] == "/app"
+    assert process["environ"]["JUPYTER_SERVER_PROXY_URL"] == f"http://127.0.0.1:{app.port}/app/"
+
+
+def test_the_options_of_a_preset_are_defaults(start: Start) -> None:
+    assert start(ECHO, "--preset=dash").wait_listening().get("x").json()["target"] == "/app/x"
+    app = start(ECHO, "--preset=dash", "--StandaloneProxyServer.absolute_url=False").wait_listening()
+    assert app.get("x").json()["target"] == "/x"
+
+
 def test_it_can_be_served_at_the_root(start: Start) -> None:
     app = start(ECHO, base_url="/").wait_listening()
     assert app.get("/healthz").json()["target"] == "/healthz"  # the application's own

@@ -81,6 +81,20 @@ def test_every_option_is_documented() -> None:
             assert f"`{name}`" in documented, f"docs/configuration.md does not speak of {owner.__name__}.{name}"
 
 
+def test_the_presets_are_documented_as_they_are() -> None:
+    from jupyter_server_proxy.rules.presets import PRESETS
+
+    lines = ["| preset | arguments | environment | options |", "|---|---|---|---|"]
+    for name, preset in PRESETS.items():
+        arguments = " ".join(f"`{argument.word}`" for argument in preset.arguments)
+        environment = " ".join(f"`{key}={value}`" for key, value in preset.environment.items())
+        options = " ".join(f"`{key}: {value!r}`" for key, value in preset.options.items())
+        lines.append(f"| `{name}` | {arguments} | {environment} | {options} |")
+    documented = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    table = documented.partition("<!-- begin: presets -->")[2].partition("<!-- end: presets -->")[0]
+    assert table.strip().splitlines() == lines
+
+
 def test_fragments_of_the_changelog_have_a_known_type() -> None:
     types = set(re.findall(r'^directory = "(\w+)"\nname', PYPROJECT, re.MULTILINE))
     assert types >= {"added", "fixed"}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from jupyter_server_proxy.errors import ServerMisconfigured, StartFailed
+from jupyter_server_proxy.rules.place import place_arguments
 from jupyter_server_proxy.rules.spec import LifecycleSpec, ServerSpec
 from jupyter_server_proxy.supervise import launch as module
 from jupyter_server_proxy.supervise.facts import Stage
@@ -161,7 +162,8 @@ class Lab:
         )  # fmt: skip
 
     def run(self, launch: Launch) -> Coroutine[Any, Any, Address]:
-        return launch.run(lambda: {"port": self.endpoint.port, "unix_socket": self.endpoint.path, "base_url": "/"})
+        place = place_arguments("/", "/app", "http://h:1", {})
+        return launch.run(lambda: {"port": self.endpoint.port, "unix_socket": self.endpoint.path, **place})
 
 
 @pytest.fixture
@@ -203,7 +205,8 @@ async def test_the_environment_is_ours_without_what_is_withheld_and_with_what_is
     await lab.run(lab.make(withheld=("LAB_TOKEN",), environment={"LAB_CHANGED": "{port}", "LAB_NEW": "x"}))
     environment = lab.spawned[0][1]
     assert environment == {
-        **{name: value for name, value in before.items() if name != "LAB_TOKEN"}, "LAB_CHANGED": "7", "LAB_NEW": "x"
+        **{name: value for name, value in before.items() if name != "LAB_TOKEN"}, "LAB_CHANGED": "7", "LAB_NEW": "x",
+        "JUPYTER_SERVER_PROXY_PREFIX": "/app", "JUPYTER_SERVER_PROXY_URL": "http://h:1/app/",
     }  # fmt: skip
     assert dict(os.environ) == before
 

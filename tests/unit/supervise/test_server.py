@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jupyter_server_proxy.errors import ProxyError, ServerMisconfigured, ServerUnavailable, StartFailed
+from jupyter_server_proxy.rules.place import place_arguments
 from jupyter_server_proxy.rules.spec import LifecycleSpec, ServerSpec
 from jupyter_server_proxy.supervise import launch, usage
 from jupyter_server_proxy.supervise import server as module
@@ -120,8 +121,8 @@ class Lab:
         given = {"name": "app", "command": ("run",), "port": 7, "timeout": 60.0, "lifecycle": lifecycle, **options}
         spec = ServerSpec(**given)
         self.server = ManagedServer(
-            spec, base_url="/", http_probe=None, reaper=self.reaper, log=logging.getLogger("lab"),  # type: ignore[arg-type]
-            on_down=self.down.append, **(defaults or {}),
+            spec, arguments=lambda: place_arguments("/", "/app", "", {}), http_probe=None, reaper=self.reaper,  # type: ignore[arg-type]
+            log=logging.getLogger("lab"), on_down=self.down.append, **(defaults or {}),
         )  # fmt: skip
         self.readiness: Any = self.server._readiness
 
