@@ -76,8 +76,8 @@ differential: $(VENV)/.test ## the same requests through this proxy, 4.6 and ngi
 
 # ---- measure it
 
-bench: $(VENV)/.test ## speed and memory next to 4.6, nginx and configurable-http-proxy (BENCH_ARGS="get --rounds 5")
-	$(BIN)/python -m bench $(BENCH_ARGS)
+bench: $(VENV)/.test ## speed and memory next to 4.6, nginx and configurable-http-proxy (ONLY="get ws" BENCH_ARGS="--rounds 5")
+	$(BIN)/python -m bench $(ONLY) $(BENCH_ARGS)
 
 # ---- develop and release
 

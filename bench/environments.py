@@ -10,7 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 BENCH = ROOT / ".bench"
-OLD = "jupyter-server-proxy==4.6.0"
+#: JupyterHub is what 4.6's standalone proxy asks for.
+OLD = ["jupyter-server-proxy==4.6.0", "jupyterhub>=4"]
 CHP = "configurable-http-proxy@5"
 
 
@@ -23,11 +24,11 @@ def old_python(given: str | None) -> str:
     if given:
         return given
     python, installed = BENCH / "old" / "bin" / "python", BENCH / "old" / ".installed"
-    if not installed.exists():
-        print(f"installing {OLD} ...", flush=True)
+    if not installed.exists() or installed.read_text() != str(OLD):
+        print(f"installing {' and '.join(OLD)} ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", BENCH / "old"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", OLD], check=True)
-        installed.touch()
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *OLD], check=True)
+        installed.write_text(str(OLD))
     return str(python)
 
 
@@ -57,4 +58,16 @@ def program(name: str, package: str) -> str | None:
         path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if path is None:
         print(f"skipped: {name} (install the Debian package {package})")
+    return path
+
+
+def needed(name: str, package: str) -> str:
+    """A program of Debian without which nothing can be measured.
+
+    Raises:
+        SystemExit: it is not there, and cannot be installed.
+    """
+    path = program(name, package)
+    if path is None:
+        raise SystemExit(f"The benchmarks need {name}: install the Debian package {package}.")
     return path

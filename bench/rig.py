@@ -3,65 +3,40 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import environments
+from .native import Load, compiled
+from .way import Way
 
 sys.path.insert(0, str(environments.ROOT / "tests" / "integration"))
 
 from harness import Jupyter, free_port, listens, wait_until  # found by the line above
 
-ORIGIN = str(Path(__file__).with_name("origin.py"))
+__all__ = ["COLD", "Jupyter", "Rig", "free_port", "wait_until"]
 
-#: Servers that a Jupyter can start, each once.
+#: Servers of each kind that a Jupyter can start, each once.
 COLD = 10
 
 NGINX = """
 daemon off; master_process off; pid {directory}/nginx.pid; error_log stderr crit;
-events {{ worker_connections 256; }}
+events {{ worker_connections 4096; }}
 http {{
-    access_log off; client_max_body_size 0; proxy_request_buffering off; proxy_buffering off;
+    access_log off; client_max_body_size 0; proxy_request_buffering off; proxy_read_timeout 1h;
     client_body_temp_path {directory}/b; proxy_temp_path {directory}/p; fastcgi_temp_path {directory}/f;
     uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
-    upstream origin {{ server 127.0.0.1:{origin}; keepalive 32; }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{ proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; }}
-    }}
+    map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+    upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; }}
+    proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+    server {{ listen 127.0.0.1:{ports[off]}; location / {{ proxy_pass http://origin; proxy_buffering off; }} }}
+    server {{ listen 127.0.0.1:{ports[on]}; location / {{ proxy_pass http://origin; proxy_buffering on; }} }}
 }}
 """
-
-
-@dataclass
-class Way:
-    """One way to the origin server.
-
-    Args:
-        name: for the tables.
-        port: of 127.0.0.1.
-        prefix: of the paths.
-        headers: to send with each request.
-        pid: of the process whose memory is looked at; None where nobody looks.
-    """
-
-    name: str
-    port: int
-    prefix: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-    pid: int | None = None
-
-    def url(self, path: str) -> str:
-        """For tools that take one."""
-        return f"http://127.0.0.1:{self.port}{self.prefix}{path}"
-
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
 
 class Rig:
@@ -72,31 +47,46 @@ class Rig:
     """
 
     def __init__(self, old_python: str | None) -> None:
-        self.old_python = old_python
+        self._given_old_python = old_python
         self._stack = contextlib.ExitStack()
-        self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         self._ways: dict[str, Way | None] = {}
-        self.origin = self.start([sys.executable, ORIGIN], "origin")
+        compiler = environments.needed("gcc", "gcc libc6-dev")
+        self.origin_program = compiled("origin", compiler, self.directory)
+        self.load = Load(compiled("load", compiler, self.directory), environments.needed("wrk", "wrk"))
+        self.origin = free_port()
+        self.start([self.origin_program, str(self.origin)], "origin", self.origin)
 
     def close(self) -> None:
         """End every process."""
         self._stack.close()
 
-    def start(self, command: list[str], name: str, port: int = 0) -> int:
-        """Run a command that listens; the port is appended to it unless it is given.
+    def start(self, command: list[str], name: str, port: int) -> int:
+        """Run a command until the end.
+
+        Args:
+            port: on which it will listen.
 
         Returns:
-            Its port.
+            Its process id.
         """
-        if not port:
-            port = free_port()
-            command = [*command, str(port)]
-        log = self._stack.enter_context((self._directory / f"{name}.log").open("wb"))
+        log = self._stack.enter_context((self.directory / f"{name}.log").open("wb"))
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._stack.callback(process.wait)
-        self._stack.callback(process.kill)
-        wait_until(lambda: listens(port), f"{name} to start")
-        return port
+        self._stack.callback(end, process)
+        wait_until(lambda: process.poll() is not None or listens(port), f"{name} to start")
+        if process.poll() is not None:
+            raise RuntimeError(f"{name} ended: {(self.directory / f'{name}.log').read_text()}")
+        return process.pid
+
+    @property
+    def new_python(self) -> str:
+        """The Python of this checkout: that which runs this."""
+        return sys.executable
+
+    @property
+    def old_python(self) -> str:
+        """The Python of version 4.6."""
+        return environments.old_python(self._given_old_python)
 
     # ---- ways
 
@@ -105,71 +95,111 @@ class Rig:
         return Way("direct", self.origin)
 
     def new(self, login: str = "cookie") -> Way:
-        """Through this checkout."""
+        """Through this checkout in Jupyter Server."""
         return self._proxied("new", sys.executable, login)
 
     def old(self, login: str = "cookie") -> Way:
         """Through version 4.6."""
-        return self._proxied("4.6", environments.old_python(self.old_python), login)
+        return self._proxied("4.6", self.old_python, login)
 
-    def nginx(self) -> Way | None:
-        """Through nginx, which checks no login."""
-        if "nginx" not in self._ways:
+    def nginx(self, buffering: str = "off") -> Way | None:
+        """Through nginx, which checks no login, with proxy_buffering off or on."""
+        name = f"nginx, buffering {buffering}"
+        if name not in self._ways:
             program = environments.program("nginx", "nginx-light")
+            ports = {"off": free_port(), "on": free_port()}
+            pid = None
             if program is not None:
-                port = free_port()
-                text = NGINX.format(directory=self._directory, port=port, origin=self.origin)
-                (self._directory / "nginx.conf").write_text(text)
-                self.start([program, "-c", str(self._directory / "nginx.conf")], "nginx", port)
-            self._ways["nginx"] = Way("nginx", port) if program else None
-        return self._ways["nginx"]
+                text = NGINX.format(directory=self.directory, ports=ports, origin=self.origin)
+                (self.directory / "nginx.conf").write_text(text)
+                pid = self.start([program, "-c", str(self.directory / "nginx.conf")], "nginx", ports["on"])
+            for kind, port in ports.items():
+                made = Way(f"nginx, buffering {kind}", port, pid=pid) if program else None
+                self._ways[f"nginx, buffering {kind}"] = made
+        return self._ways[name]
 
     def chp(self) -> Way | None:
         """Through JupyterHub's proxy, which checks no login."""
         if "chp" not in self._ways:
-            program = environments.chp()
+            program, port, api = environments.chp(), free_port(), free_port()
             if program is not None:
-                port, api = free_port(), free_port()
-                self.start([program, "--ip", "127.0.0.1", "--port", str(port), "--api-port", str(api), "--log-level",
-                            "error", "--default-target", f"http://127.0.0.1:{self.origin}"], "chp", port)  # fmt: skip
-            self._ways["chp"] = Way("configurable-http-proxy", port) if program else None
+                pid = self.start([program, "--ip", "127.0.0.1", "--port", str(port), "--api-port", str(api),
+                                  "--log-level", "error", "--default-target", f"http://127.0.0.1:{self.origin}"],
+                                 "chp", port)  # fmt: skip
+            self._ways["chp"] = Way("configurable-http-proxy", port, pid=pid) if program else None
         return self._ways["chp"]
 
-    def quick(self) -> str:
-        """The program of quick.c; "" where there is no compiler."""
-        program, compiler = self._directory / "quick", environments.program("cc", "gcc")
-        if compiler is None:
-            return ""
-        if not program.exists():
-            subprocess.run([compiler, "-O2", "-o", program, Path(__file__).with_name("quick.c")], check=True)
-        return str(program)
+    def standalone(self) -> Way:
+        """Through this checkout's ``jupyter standaloneproxy``, which is told to check no login: so like the peers."""
+        if "standalone" not in self._ways:
+            port = free_port()
+            program = str(Path(sys.executable).with_name("jupyter-standaloneproxy"))
+            pid = self.start([program, f"--port={port}", f"--server-port={self.origin}", "--no-authentication"],
+                             "standalone", port)  # fmt: skip
+            self._ways["standalone"] = Way("new, standalone", port, pid=pid)
+        way = self._ways["standalone"]
+        assert way is not None
+        return way
 
-    def jupyter(self, name: str, python: str) -> Jupyter:
-        """A Jupyter server with servers "slow0" to "slow9", each of which listens 0.1 s after its start.
+    def peers(self) -> list[Way | None]:
+        """Those that check no login."""
+        return [self.direct(), self.nginx("off"), self.nginx("on"), self.chp(), self.standalone()]
 
-        And, where there is a compiler, "quick0" to "quick9" that listen at once.
+    # ---- Jupyter
+
+    def jupyter(self, name: str, python: str, config: str = "") -> Jupyter:
+        """A Jupyter server; one that is started for a while has to be stopped by who asked for it.
+
+        It has servers "slow0" to "slow9", each of which listens 0.1 s after its start; "quick0" to "quick9", which
+        listen at once; and "raw", a raw socket.
         """
-        slow = {"command": [sys.executable, ORIGIN, "{port}", "--delay", "0.1"], "timeout": 30}
-        quick = {"command": [self.quick(), "{port}"], "timeout": 30}
-        names = {"slow": slow, **({"quick": quick} if self.quick() else {})}
+        quick = {"command": [self.origin_program, "{port}"], "timeout": 30}
+        slow = {"command": [self.origin_program, "{port}", "--delay", "0.1"], "timeout": 30}
+        servers = {f"{kind}{n}": one for kind, one in (("slow", slow), ("quick", quick)) for n in range(COLD)}
+        raw = {"command": [self.origin_program, "{port}", "--raw"], "timeout": 30, "raw_socket_proxy": True}
+        directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.directory))
         jupyter = Jupyter(
-            self._directory / name,
-            f"c.ServerProxy.servers = {{f'{{name}}{{n}}': o for name, o in {names!r}.items() for n in range({COLD})}}",
+            directory,
+            f"c.ServerProxy.servers = { ({**servers, 'raw': raw})!r}\n{config}",
             python=python,
-            log_level="WARN",
+            log_level="ERROR",
         )
         self._stack.callback(jupyter.stop)
         return jupyter.wait_ready()
 
+    def way_of(self, jupyter: Jupyter, name: str, login: str = "cookie") -> Way:
+        """Through a Jupyter server, logged in by cookie, as browsers are, or by token, as programs are."""
+        if login == "token":
+            headers = {"Authorization": f"token {jupyter.token}"}
+        else:
+            headers = {"Cookie": jupyter.login_cookie()}
+        prefix = f"{jupyter.base_url}proxy/{self.origin}"
+        return Way(f"{name}, {login}", jupyter.port, prefix, headers, jupyter.process.pid)
+
     def _proxied(self, name: str, python: str, login: str) -> Way:
         if name not in self._ways:
             jupyter = self.jupyter(name, python)
-            self._ways[name] = Way(
-                name, jupyter.port, f"{jupyter.base_url}proxy/{self.origin}", {}, jupyter.process.pid
-            )
-            self._ways[f"{name} token"] = Way("", 0, headers={"Authorization": f"token {jupyter.token}"})
-            self._ways[f"{name} cookie"] = Way("", 0, headers={"Cookie": jupyter.login_cookie()})
-        way, credentials = self._ways[name], self._ways[f"{name} {login}"]
+            for kind in ("cookie", "token"):
+                self._ways[f"{name}, {kind}"] = self.way_of(jupyter, name, kind)
+            self._ways[name] = None
+        way = self._ways[f"{name}, {login}"]
         assert way is not None
-        assert credentials is not None
-        return Way(f"{name}, {login}", way.port, way.prefix, credentials.headers, way.pid)
+        return way
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process as its user would; by force if it does not."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def allow_many_files() -> None:
+    """A thousand websockets are two thousand descriptors of a proxy, which inherits the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 20_000 if hard == resource.RLIM_INFINITY else min(20_000, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

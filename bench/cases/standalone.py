@@ -6,15 +6,13 @@ import http.client
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import environments
-from .measures import Effort, Table
-from .rig import ORIGIN, Rig, free_port
+from ..rig import Rig, free_port
+from ..table import Effort, Table
 
 #: What JupyterHub gives to a server; there is no Hub at that address, and nobody is asked to log in.
 HUB = {
@@ -32,19 +30,21 @@ HUB = {
 
 def standalone(rig: Rig, effort: Effort) -> list[Table]:
     """The first page of an application that needs 0.5 s; and the first answer for which JupyterHub waits."""
-    old = environments.old_python(rig.old_python)
-    subprocess.run([old, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "jupyterhub>=4"], check=True)
-    ways = {"new": sys.executable, "4.6": old}
-    page = Table("milliseconds: from the command to the first page of an application that needs 500 ms", "4.6", False)
-    answer = Table("milliseconds: from the command to the answer for which JupyterHub waits", "4.6", False)
-    for _ in range(max(effort.rounds, 5)):
+    ways = {"new": rig.new_python, "4.6": rig.old_python}
+    page = Table(
+        "standalone-page", "milliseconds: from the command to the first page of an application that needs 500 ms", False
+    )
+    answer = Table(
+        "standalone-answer", "milliseconds: from the command to the answer for which JupyterHub waits", False
+    )
+    for _ in range(1 if effort.quick else max(effort.rounds, 5)):
         for name, python in ways.items():
-            page.add(name, 1000 * seconds_until(python, ["--no-authentication"], {}, 200))
-            answer.add(name, 1000 * seconds_until(python, [], HUB, 499))
+            page.add(name, 1000 * seconds_until(rig, python, ["--no-authentication"], {}, 200))
+            answer.add(name, 1000 * seconds_until(rig, python, [], HUB, 499))
     return [page, answer]
 
 
-def seconds_until(python: str, arguments: list[str], environment: Mapping[str, str], most: int) -> float:
+def seconds_until(rig: Rig, python: str, arguments: list[str], environment: Mapping[str, str], most: int) -> float:
     """From the start of the command until an answer whose status is at most ``most``.
 
     Raises:
@@ -55,7 +55,7 @@ def seconds_until(python: str, arguments: list[str], environment: Mapping[str, s
         began = time.perf_counter()
         process = subprocess.Popen(
             [str(Path(python).with_name("jupyter-standaloneproxy")), f"--port={port}", "--timeout=30", *arguments,
-             "--", sys.executable, ORIGIN, "{port}", "--delay", "0.5"],
+             "--", rig.origin_program, "{port}", "--delay", "0.5"],
             env={**os.environ, "HOME": home, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip

@@ -1,0 +1,49 @@
+"""Small requests: rates and times, by wrk."""
+
+from __future__ import annotations
+
+from ..rig import Jupyter, Rig
+from ..table import Effort, Table
+from ..way import Way, in_turn, trying
+
+#: Servers and Jupyters of the custom identity provider share this: a subclass, so not one of the stock ones.
+CUSTOM = """
+from jupyter_server.auth.identity import PasswordIdentityProvider
+class Custom(PasswordIdentityProvider):
+    pass
+c.ServerApp.identity_provider_class = Custom
+"""
+
+
+def get(rig: Rig, effort: Effort) -> list[Table]:
+    """GETs of 1 KiB on 1, 16 and 64 connections."""
+    ways = [*rig.peers(), rig.new("cookie"), rig.new("token"), rig.old("cookie"), rig.old("token")]
+    return [table for connections in (1, 16, 64) for table in rates(rig, effort, ways, "get", connections)]
+
+
+def custom(rig: Rig, effort: Effort) -> list[Table]:
+    """The same with an identity provider that is not one of Jupyter's own: nobody may remember its answers."""
+    jupyters: list[tuple[str, Jupyter]] = []
+    try:
+        for name, python in (("new", rig.new_python), ("4.6", rig.old_python)):
+            jupyters.append((name, rig.jupyter(f"custom-{name}", python, CUSTOM)))
+        ways = [rig.direct(), *(rig.way_of(jupyter, name, login) for login in ("cookie", "token")
+                                for name, jupyter in jupyters)]  # fmt: skip
+        return rates(rig, effort, ways, "get-custom", 16, "custom identity provider, ")
+    finally:
+        for _, jupyter in jupyters:
+            jupyter.stop()
+
+
+def rates(rig: Rig, effort: Effort, ways: list[Way | None], name: str, connections: int, what: str = "") -> list[Table]:
+    """Requests per second, and the median of their times."""
+    rate = Table(f"{name}-{connections}", f"requests/s: GET of 1 KiB, {what}{connections} connection(s)")
+    half = Table(
+        f"{name}-{connections}-p50", f"milliseconds, median: GET of 1 KiB, {what}{connections} connection(s)", False
+    )
+    for way in in_turn(effort, ways):
+        with trying(way, rate, half):
+            per_second, median = rig.load.gets(way.url("/1k"), way.headers, connections, effort.seconds)
+            rate.add(way.name, per_second)
+            half.add(way.name, median)
+    return [rate, half]
