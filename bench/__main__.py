@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="figures per way; the median counts (default: 3)")
     parser.add_argument("--seconds", type=float, help="for each figure that is a rate (default: 2)")
     parser.add_argument("--quick", action="store_true", help="only see whether everything works: one round of 1 second")
+    parser.add_argument("--new", metavar="PYTHON", help="of an environment that has this checkout already")
     parser.add_argument("--old", metavar="PYTHON", help="of an environment that has version 4.6 already")
     options = parser.parse_args()
     try:
@@ -35,13 +36,13 @@ def main() -> None:
     effort = Effort(options.rounds or rounds, options.seconds or seconds, options.quick)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends with us
     allow_many_files()
-    measure(cases, effort, options.old)
+    measure(cases, effort, Rig(options.new, options.old))
 
 
-def measure(cases: list[str], effort: Effort, old: str | None) -> None:
+def measure(cases: list[str], effort: Effort, fresh: Rig) -> None:
     """Case by case; a case that cannot be measured leaves the others be."""
     tables: list[Table] = []
-    with contextlib.closing(Rig(old)) as rig:
+    with contextlib.closing(fresh) as rig:
         for name in cases:
             began = time.monotonic()
             try:

@@ -15,20 +15,34 @@ OLD = ["jupyter-server-proxy==4.6.0", "jupyterhub>=4"]
 CHP = "configurable-http-proxy@5"
 
 
+def new_python(given: str | None) -> str:
+    """The Python of an environment with this checkout and, as that of 4.6, nothing besides; made at the first run.
+
+    Args:
+        given: an environment's Python that has it already.
+    """
+    return given or made("new", ["--editable", f"{ROOT}[standalone]"], "this checkout")
+
+
 def old_python(given: str | None) -> str:
     """The Python of an environment with version 4.6; made at the first run.
 
     Args:
         given: an environment's Python that has it already.
     """
-    if given:
-        return given
-    python, installed = BENCH / "old" / "bin" / "python", BENCH / "old" / ".installed"
-    if not installed.exists() or installed.read_text() != str(OLD):
-        print(f"installing {' and '.join(OLD)} ...", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", BENCH / "old"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *OLD], check=True)
-        installed.write_text(str(OLD))
+    return given or made("old", OLD, " and ".join(OLD))
+
+
+def made(name: str, requirements: list[str], what: str) -> str:
+    """The Python of an environment below .bench, which is made anew when what it holds has changed."""
+    python, installed = BENCH / name / "bin" / "python", BENCH / name / ".installed"
+    wanted = str([*requirements, (ROOT / "pyproject.toml").read_text() if name == "new" else ""])
+    if not installed.exists() or installed.read_text() != wanted:
+        print(f"installing {what} into {python.parent.parent.relative_to(ROOT)} ...", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", BENCH / name], check=True)
+        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
+        subprocess.run(command, check=True)
+        installed.write_text(wanted)
     return str(python)
 
 

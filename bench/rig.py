@@ -43,19 +43,21 @@ class Rig:
     """Starts what is asked for, once; ``close`` ends it.
 
     Args:
+        new_python: see ``environments.new_python``.
         old_python: see ``environments.old_python``.
     """
 
-    def __init__(self, old_python: str | None) -> None:
-        self._given_old_python = old_python
+    def __init__(self, new_python: str | None = None, old_python: str | None = None) -> None:
+        self.new_python = environments.new_python(new_python)
+        self.old_python = environments.old_python(old_python)
         self._stack = contextlib.ExitStack()
         self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         self._ways: dict[str, Way | None] = {}
         compiler = environments.needed("gcc", "gcc libc6-dev")
         self.origin_program = compiled("origin", compiler, self.directory)
         self.load = Load(compiled("load", compiler, self.directory), environments.needed("wrk", "wrk"))
-        self.origin = free_port()
-        self.start([self.origin_program, str(self.origin)], "origin", self.origin)
+        self.origin, self.neighbour = free_port(), free_port()
+        self.start([self.origin_program, str(self.neighbour), str(self.origin)], "origin", self.origin)
 
     def close(self) -> None:
         """End every process."""
@@ -78,16 +80,6 @@ class Rig:
             raise RuntimeError(f"{name} ended: {(self.directory / f'{name}.log').read_text()}")
         return process.pid
 
-    @property
-    def new_python(self) -> str:
-        """The Python of this checkout: that which runs this."""
-        return sys.executable
-
-    @property
-    def old_python(self) -> str:
-        """The Python of version 4.6."""
-        return environments.old_python(self._given_old_python)
-
     # ---- ways
 
     def direct(self) -> Way:
@@ -96,7 +88,7 @@ class Rig:
 
     def new(self, login: str = "cookie") -> Way:
         """Through this checkout in Jupyter Server."""
-        return self._proxied("new", sys.executable, login)
+        return self._proxied("new", self.new_python, login)
 
     def old(self, login: str = "cookie") -> Way:
         """Through version 4.6."""
@@ -133,7 +125,7 @@ class Rig:
         """Through this checkout's ``jupyter standaloneproxy``, which is told to check no login: so like the peers."""
         if "standalone" not in self._ways:
             port = free_port()
-            program = str(Path(sys.executable).with_name("jupyter-standaloneproxy"))
+            program = str(Path(self.new_python).with_name("jupyter-standaloneproxy"))
             pid = self.start([program, f"--port={port}", f"--server-port={self.origin}", "--no-authentication"],
                              "standalone", port)  # fmt: skip
             self._ways["standalone"] = Way("new, standalone", port, pid=pid)

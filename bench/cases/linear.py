@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 
-from ..rig import Jupyter, Rig, free_port
+from ..rig import Jupyter, Rig
 from ..table import Effort, Table
 from ..way import Way, trying
 from .websocket import Held
@@ -22,13 +23,14 @@ def rate(rig: Rig, effort: Effort, way: Way, table: Table, name: str) -> None:
 
 
 def websockets(rig: Rig, effort: Effort) -> list[Table]:
-    """While 10 and 1,000 idle websockets are open."""
+    """While 10 and 1,000 idle websockets are open, to another port: requests to one port have a limit of 1,000."""
     table = Table("linear-websockets", "requests/s: GET of 1 KiB, 16 connections, beside idle websockets")
     way = rig.new()
+    asked = way.at(way.prefix.replace(str(rig.origin), str(rig.neighbour)))
     for _ in range(effort.rounds):
         for number in (10, 1000):
             with Held(rig, way, number):
-                rate(rig, effort, way, table, f"new, {number:,} websockets")
+                rate(rig, effort, asked, table, f"new, {number:,} websockets")
     return [table]
 
 
@@ -56,7 +58,9 @@ def servers(rig: Rig, effort: Effort) -> list[Table]:
 def routes(rig: Rig, effort: Effort) -> list[Table]:
     """After 1 and 200 destinations below /proxy/ have been used."""
     table = Table("linear-routes", "requests/s: GET of 1 KiB, 16 connections, beside routes to other ports in use")
-    ports = [free_port() for _ in range(200)]
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(200)]
+        ports = [one.getsockname()[1] for one in sockets]
     rig.start([rig.origin_program, *map(str, ports)], "many", ports[-1])
 
     def use(jupyter: Jupyter, number: int) -> Way:

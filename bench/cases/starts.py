@@ -83,7 +83,7 @@ def imports(rig: Rig, effort: Effort) -> list[Table]:
         "new": (rig.new_python, "jupyter_server_proxy.extension"),
         "4.6": (rig.old_python, ", ".join(f"jupyter_server_proxy.{name}" for name in ("config", "handlers", "api"))),
     }
-    for _ in range(max(effort.rounds, ROUNDS)):
+    for _ in range(1 if effort.quick else max(effort.rounds, ROUNDS)):
         for name, (python, modules) in extensions.items():
             # Where no other jupyter_server_proxy can be found than the one that is installed.
             output = subprocess.run(
@@ -97,14 +97,15 @@ def imports(rig: Rig, effort: Effort) -> list[Table]:
 
 # ---- Jupyter's start
 
-WITHOUT = "c.ServerApp.jpserver_extensions = {'jupyter_server_proxy': False}\n"
+#: Where installing the package enables it, this disables it again.
+WITHOUT = '{"ServerApp": {"jpserver_extensions": {"jupyter_server_proxy": false}}}'
 
 
 def startup(rig: Rig, effort: Effort) -> list[Table]:
     """From Jupyter's command until it answers, with the extension and without it."""
     spent = Table("startup", "milliseconds: start of Jupyter Server until it answers", False)
     added = Table("startup-added", "milliseconds that the extension adds to that", False)
-    for n in range(max(effort.rounds, ROUNDS) if not effort.quick else 1):
+    for n in range(1 if effort.quick else max(effort.rounds, ROUNDS)):
         for name, python in (("new", rig.new_python), ("4.6", rig.old_python)):
             times = {
                 enabled: start_of(rig.directory / f"startup-{name}-{n}-{enabled}", python, enabled) * 1000
@@ -118,9 +119,13 @@ def startup(rig: Rig, effort: Effort) -> list[Table]:
 
 def start_of(directory: Path, python: str, enabled: bool) -> float:
     """Seconds."""
+    disabling = directory.with_name(f"{directory.name}-config") / "jupyter_server_config.d"
+    disabling.mkdir(parents=True)
+    (disabling / "jupyter-server-proxy.json").write_text(WITHOUT)
+    environment = {} if enabled else {"JUPYTER_CONFIG_PATH": str(disabling.parent)}
     extensions = ("jupyter_server_proxy",) if enabled else ()
     began = time.perf_counter()
-    jupyter = Jupyter(directory, "" if enabled else WITHOUT, python=python, log_level="ERROR", extensions=extensions)
+    jupyter = Jupyter(directory, python=python, log_level="ERROR", extensions=extensions, environment=environment)
     try:
         while time.perf_counter() - began < 60:
             try:

@@ -4,7 +4,7 @@
 
    GET /bytes/N[/RATE]      N bytes, at RATE bytes per second
    GET /events/N/PAUSE      N server-sent events, PAUSE microseconds apart; each holds the time at which it was sent
-   GET /page                a page with 100 assets: asset/N.css, .js, .svg, of 4 KiB each
+   GET /page                a page with 100 assets: asset/N.css, .js, .gif, of 4 KiB each
    GET anything else        1 KiB
    PUT, POST                takes the body, answers with its length
    GET with Upgrade         a websocket. Its first message is a line that says what follows; with --raw, the same line
@@ -37,8 +37,10 @@ static int upgrade(struct conn *c, const char *key) {
     return send_all(c->fd, answer, (size_t)size);
 }
 
+/* Small assets that cost a browser little: empty scripts and style sheets, and an image of one pixel. */
 static int page(struct conn *c, const char *path) {
-    static const char *kinds[] = {"css", "text/css", "js", "text/javascript", "svg", "image/svg+xml"};
+    static const char *kinds[] = {"css", "text/css", "js", "text/javascript", "gif", "image/gif"};
+    static const char pixel[] = "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;";
     static char body[16 * KIB], answer[20 * KIB];
     const char *type = "text/html";
     size_t size = 0;
@@ -46,14 +48,12 @@ static int page(struct conn *c, const char *path) {
         size += (size_t)sprintf(body, "<!doctype html><title>100 assets</title>");
         for (int n = 0; n < 20; n++) size += (size_t)sprintf(body + size, "<link rel=stylesheet href=asset/%d.css>", n);
         for (int n = 0; n < 40; n++) size += (size_t)sprintf(body + size, "<script defer src=asset/%d.js></script>", n);
-        for (int n = 0; n < 40; n++) size += (size_t)sprintf(body + size, "<img alt='' src=asset/%d.svg>", n);
+        for (int n = 0; n < 40; n++) size += (size_t)sprintf(body + size, "<img alt='' src=asset/%d.gif>", n);
     } else {
         const char *dot = strchr(path, '.');
         for (int n = 0; dot && n < 6; n += 2) if (!strncmp(dot + 1, kinds[n], strlen(kinds[n]))) type = kinds[n + 1];
-        int image = !strcmp(type, "image/svg+xml");
-        size = (size_t)sprintf(body, "%s", image ? "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>" : "");
-        memset(body + size, ' ', 4 * KIB - size);
-        size = 4 * KIB;
+        memset(body, ' ', size = 4 * KIB);
+        if (!strcmp(type, "image/gif")) memcpy(body, pixel, sizeof pixel - 1);
     }
     int head = snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"
                         "Content-Length: %zu\r\n\r\n", type, size);
