@@ -54,8 +54,8 @@ class Load:
         """What a case of load.c has printed."""
         return dict(json.loads(output))
 
-    def gets(self, url: str, headers: Mapping[str, str], connections: int, seconds: float) -> tuple[float, float]:
-        """GETs by wrk with one thread: per second, and their median in milliseconds."""
+    def gets(self, url: str, headers: Mapping[str, str], connections: int, seconds: float) -> tuple[float, float, int]:
+        """GETs by wrk with one thread: per second, their median in milliseconds, and their number."""
         command = [self._wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency",
                    *fields_of(headers), url]  # fmt: skip
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -63,9 +63,10 @@ class Load:
             raise LoadFailed(f"{url}: {output}")
         rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
         median = re.search(r"50%\s+([\d.]+)(us|ms|s)", output)
-        assert rate is not None
-        assert median is not None
-        return float(rate[1]), float(median[1]) * {"us": 0.001, "ms": 1, "s": 1000}[median[2]]
+        number = re.search(r"(\d+) requests in", output)
+        if rate is None or median is None or number is None or number[1] == "0":
+            raise LoadFailed(f"{url}: {output}")
+        return float(rate[1]), float(median[1]) * {"us": 0.001, "ms": 1, "s": 1000}[median[2]], int(number[1])
 
 
 def fields_of(headers: Mapping[str, str]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..memory import MIB, memory_of
 from ..rig import Rig
 from ..table import Effort, Table
+from ..usage import MIB, usage_of
 from ..way import Way, in_turn, trying
 
 OLD_LIMIT = "4.6 holds bodies in memory, and refuses those of more than 100 MiB."
@@ -35,13 +35,13 @@ def transfers(
     grown = Table(f"{name}-{size}-growth", f"MiB by which the proxy grows: {what} {size} MiB", None)
     peak = Table(f"{name}-{size}-peak", f"MiB that the proxy has at most: {what} {size} MiB", None)
     for way in in_turn(effort, ways):
-        with trying(way, rate), memory_of(way.pid) as memory:
+        with trying(way, rate), usage_of(way.pid) as usage:
             if name == "download":
                 done = way.load(rig.load, "download", f"/bytes/{size * MIB}")
             else:
                 done = way.load(rig.load, "upload", "/upload", s=size * MIB, k=int(name == "upload-chunked"))
             rate.add(way.name, done["bytes"] / MIB / done["seconds"])
         if way.pid is not None and way.name not in rate.failures:
-            grown.add(way.name, memory.growth)
-            peak.add(way.name, memory.peak)
+            grown.add(way.name, usage.growth)
+            peak.add(way.name, usage.peak)
     return [rate, grown, peak]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..rig import Jupyter, Rig
 from ..table import Effort, Table
+from ..usage import usage_of
 from ..way import Way, in_turn, trying
 
 #: Servers and Jupyters of the custom identity provider share this: a subclass, so not one of the stock ones.
@@ -36,14 +37,16 @@ def custom(rig: Rig, effort: Effort) -> list[Table]:
 
 
 def rates(rig: Rig, effort: Effort, ways: list[Way | None], name: str, connections: int, what: str = "") -> list[Table]:
-    """Requests per second, and the median of their times."""
-    rate = Table(f"{name}-{connections}", f"requests/s: GET of 1 KiB, {what}{connections} connection(s)")
-    half = Table(
-        f"{name}-{connections}-p50", f"milliseconds, median: GET of 1 KiB, {what}{connections} connection(s)", False
-    )
+    """Requests per second, the median of their times, and what each costs the proxy."""
+    subject = f"GET of 1 KiB, {what}{connections} connection(s)"
+    rate = Table(f"{name}-{connections}", f"requests/s: {subject}")
+    half = Table(f"{name}-{connections}-p50", f"milliseconds, median: {subject}", False)
+    cost = Table(f"{name}-{connections}-cpu", f"microseconds of processor: {subject}", False)
     for way in in_turn(effort, ways):
-        with trying(way, rate, half):
-            per_second, median = rig.load.gets(way.url("/1k"), way.headers, connections, effort.seconds)
+        with trying(way, rate, half), usage_of(way.pid) as usage:
+            per_second, median, requests = rig.load.gets(way.url("/1k"), way.headers, connections, effort.seconds)
             rate.add(way.name, per_second)
             half.add(way.name, median)
-    return [rate, half]
+        if way.pid is not None and way.name not in rate.failures:
+            cost.add(way.name, usage.seconds / requests * 1e6)
+    return [rate, half, cost]

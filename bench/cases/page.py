@@ -25,7 +25,7 @@ def page(rig: Rig, effort: Effort) -> list[Table]:
     try:
         for way in in_turn(Effort(1, 0), ways):
             load(browser, way)  # the first page takes longer
-        for way in in_turn(Effort(effort.many(5 * effort.rounds), 0), ways):
+        for way in in_turn(Effort(3 if effort.quick else 5 * effort.rounds, 0), ways):
             table.add(way.name, load(browser, way))
     finally:
         browser.close()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..memory import MIB, memory_of
 from ..rig import Rig
 from ..table import Effort, Table
+from ..usage import MIB, usage_of
 from ..way import Way, in_turn, trying
 
 BULK = 256 * MIB
@@ -19,11 +19,11 @@ def rawsocket(rig: Rig, effort: Effort) -> list[Table]:
         rate = Table(f"raw-{case}", f"MiB/s: raw socket, 256 MiB {what}")
         grown = Table(f"raw-{case}-growth", f"MiB by which the proxy grows: the same {what}", None)
         for way in in_turn(effort, ways):
-            with trying(way, rate), memory_of(way.pid) as memory:
+            with trying(way, rate), usage_of(way.pid) as usage:
                 done = way.load(rig.load, case, "/", s=BULK, m=MESSAGE)
                 rate.add(way.name, done["bytes"] / MIB / done["seconds"])
             if way.name not in rate.failures:
-                grown.add(way.name, memory.growth)
+                grown.add(way.name, usage.growth)
         tables += [rate, grown]
     return tables
 

@@ -83,7 +83,7 @@ def imports(rig: Rig, effort: Effort) -> list[Table]:
         "new": (rig.new_python, "jupyter_server_proxy.extension"),
         "4.6": (rig.old_python, ", ".join(f"jupyter_server_proxy.{name}" for name in ("config", "handlers", "api"))),
     }
-    for _ in range(1 if effort.quick else max(effort.rounds, ROUNDS)):
+    for _ in range(3 if effort.quick else max(effort.rounds, ROUNDS)):
         for name, (python, modules) in extensions.items():
             # Where no other jupyter_server_proxy can be found than the one that is installed.
             output = subprocess.run(

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..memory import MIB
 from ..native import LoadFailed
 from ..rig import Rig
 from ..table import Effort, Table
+from ..usage import MIB
 from ..way import Way, in_turn, trying
 
 #: Bytes per second; what 4.6 can do, too.

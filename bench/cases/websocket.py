@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import time
 
-from ..memory import MIB, memory_of, resident
 from ..rig import Rig
 from ..table import Effort, Table
+from ..usage import MIB, resident, usage_of
 from ..way import Way, in_turn, trying
 
 #: Open at the same time.
@@ -26,15 +26,16 @@ def echo(rig: Rig, effort: Effort) -> list[Table]:
     tables = []
     for connections in (1, 16):
         for size in (32, 1024, 64 * 1024):
-            table = Table(
-                f"ws-{size}-{connections}",
-                f"messages/s: websocket echo of {size} bytes, {connections} connection(s)",
-            )
+            subject = f"websocket echo of {size} bytes, {connections} connection(s)"
+            rate = Table(f"ws-{size}-{connections}", f"messages/s: {subject}")
+            cost = Table(f"ws-{size}-{connections}-cpu", f"microseconds of processor: {subject}", False)
             for way in in_turn(effort, ways(rig)):
-                with trying(way, table):
+                with trying(way, rate), usage_of(way.pid) as usage:
                     done = way.load(rig.load, "echo", "/ws", c=connections, s=size, t=effort.seconds)
-                    table.add(way.name, done["rate"])
-            tables.append(table)
+                    rate.add(way.name, done["rate"])
+                if way.pid is not None and way.name not in rate.failures:
+                    cost.add(way.name, usage.seconds / done["rate"] / effort.seconds * 1e6)
+            tables += [rate, cost]
     return tables
 
 
@@ -45,11 +46,11 @@ def bulk(rig: Rig, effort: Effort) -> list[Table]:
         rate = Table(f"ws-{case}", f"MiB/s: websocket, 256 MiB in messages of 64 KiB {what}")
         grown = Table(f"ws-{case}-growth", f"MiB by which the proxy grows: the same {what}", None)
         for way in in_turn(effort, ways(rig)):
-            with trying(way, rate), memory_of(way.pid) as memory:
+            with trying(way, rate), usage_of(way.pid) as usage:
                 done = way.load(rig.load, case, "/ws", s=BULK, m=BULK_MESSAGE)
                 rate.add(way.name, done["bytes"] / MIB / done["seconds"])
             if way.pid is not None and way.name not in rate.failures:
-                grown.add(way.name, memory.growth)
+                grown.add(way.name, usage.growth)
         tables += [rate, grown]
     return tables
 
@@ -71,7 +72,7 @@ def connect(rig: Rig, effort: Effort) -> list[Table]:
     table = Table("ws-connect", "milliseconds, median: opening a websocket", False)
     for way in in_turn(effort, ways(rig)):
         with trying(way, table):
-            table.add(way.name, way.load(rig.load, "connect", "/ws", n=effort.many(200))["p50"] / 1000)
+            table.add(way.name, way.load(rig.load, "connect", "/ws", n=200)["p50"] / 1000)
     return [table]
 
 
