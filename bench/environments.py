@@ -40,7 +40,7 @@ def made(name: str, requirements: list[str], what: str) -> str:
     if not installed.exists() or installed.read_text() != wanted:
         print(f"installing {what} into {python.parent.parent.relative_to(ROOT)} ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", BENCH / name], check=True)
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
+        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
         subprocess.run(command, check=True)
         installed.write_text(wanted)
     return str(python)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..rig import Rig
 from ..table import Effort, Table
 from ..usage import MIB, usage_of
@@ -28,7 +30,7 @@ def upload(rig: Rig, effort: Effort) -> list[Table]:
 
 
 def transfers(
-    rig: Rig, effort: Effort, name: str, what: str, size: int, ways: list[Way | None], note: str = ""
+    rig: Rig, effort: Effort, name: str, what: str, size: int, ways: Sequence[Way | None], note: str = ""
 ) -> list[Table]:
     """MiB per second; the peak and the growth of the proxy's memory."""
     rate = Table(f"{name}-{size}", f"MiB/s: {what} {size} MiB", note=note)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..rig import Jupyter, Rig
 from ..table import Effort, Table
 from ..usage import usage_of
@@ -36,7 +38,9 @@ def custom(rig: Rig, effort: Effort) -> list[Table]:
             jupyter.stop()
 
 
-def rates(rig: Rig, effort: Effort, ways: list[Way | None], name: str, connections: int, what: str = "") -> list[Table]:
+def rates(
+    rig: Rig, effort: Effort, ways: Sequence[Way | None], name: str, connections: int, what: str = ""
+) -> list[Table]:
     """Requests per second, the median of their times, and what each costs the proxy."""
     subject = f"GET of 1 KiB, {what}{connections} connection(s)"
     rate = Table(f"{name}-{connections}", f"requests/s: {subject}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 
+from ..native import LoadFailed
 from ..rig import Rig
 from ..table import Effort, Table
 from ..usage import MIB, resident, usage_of
@@ -101,12 +102,14 @@ class Held:
 
     def __init__(self, rig: Rig, way: Way, number: int) -> None:
         command = rig.load.command("hold", way.port, f"{way.prefix}/ws", way.headers, n=number)
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def __enter__(self) -> None:
         assert self._process.stdout is not None
-        self._process.stdout.readline()
-        assert self._process.poll() is None
+        if not self._process.stdout.readline():
+            raise LoadFailed(self._process.communicate()[1].strip())
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
