@@ -18,7 +18,6 @@ from tornado.log import app_log
 
 from ..config import ServerProxy
 from ..extension.door import credentials_of, identity_of
-from ..extension.logins import Login
 from ..rules.credentials import Credentials
 from ..rules.headers import is_navigation
 from ..rules.policy import SAFE_METHODS, parse_hosts
@@ -369,8 +368,7 @@ class ProxyHandler(JupyterHandler):
     def _credentials(self) -> Credentials:
         if "identity_provider" not in self.settings:
             return Credentials(host=self.request.host)
-        by_token = bool(self.identity_provider.is_token_authenticated(self))
-        return credentials_of(self, Login(self.current_user, by_token, ()))
+        return credentials_of(self, bool(self.identity_provider.is_token_authenticated(self)))
 
 
 async def _awaited(result: Any) -> None:

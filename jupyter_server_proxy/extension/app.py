@@ -26,6 +26,7 @@ from ..web.rest import Api
 from ..web.routes import RouteTable
 from ..web.runtime import RUNTIME_KEY, Runtime
 from ..web.traffic import Traffic
+from .accesslog import access_writer
 from .door import JupyterDoor
 from .handlers import REST_ROUTES, IconHandler, ServersInfoHandler
 
@@ -73,6 +74,7 @@ def load(serverapp: Any) -> Runtime:
         serverapp.log,
         lambda: public_origin(serverapp.public_url, os.environ),
     )
+    runtime.write_access = access_writer(application, serverapp.log)
     application.settings[RUNTIME_KEY] = runtime
     destinations: dict[str, tuple[Destination, bool]] = {}
     traffic = runtime.traffic

@@ -28,6 +28,13 @@ class Bearer(JupyterHandler):
     #: Jupyter's identity providers note here that a token was what let the request in.
     _token_authenticated: bool
 
+    def __init__(self, application: Application, request: HTTPServerRequest) -> None:
+        # Not tornado's: that takes over the connection's close callback, and prepares for templates and a response.
+        self.application, self.request = application, request
+        self.path_args, self.path_kwargs = [], {}
+        self._headers_written = self._finished = False
+        self.clear()
+
     def clear(self) -> None:
         """Called by tornado: there will be no response, so its default fields are not computed."""
         self._headers = HTTPHeaders()
@@ -96,8 +103,7 @@ class JupyterDoor:
             allowed = await allowed
         if not allowed:
             return Refusal(f"You are not allowed to {action} {RESOURCE}.")
-        refusal = refuse_address(runtime.policy, bearer, destination)
-        return refusal or Pass(user, login.cookies, credentials_of(bearer, login), identity_of(user))
+        return refuse_address(runtime.policy, bearer, destination) or login.verdict
 
     def refuse(
         self, runtime: Runtime, request: HTTPServerRequest, refusal: Refusal, *, has_body: bool
@@ -129,17 +135,19 @@ class JupyterDoor:
         if user is None:
             return None
         bearer.current_user = bearer._jupyter_current_user = user
-        login = Login(user, bool(provider.is_token_authenticated(bearer)), bearer.set_cookies())
+        by_token = bool(provider.is_token_authenticated(bearer))
+        credentials = credentials_of(bearer, by_token)
+        login = Login(by_token, Pass(user, bearer.set_cookies(), credentials, identity_of(user)))
         self._logins.remember(key, login)
         return login
 
 
-def credentials_of(bearer: JupyterHandler, login: Login) -> Credentials:
+def credentials_of(bearer: JupyterHandler, by_token: bool) -> Credentials:
     """What logs people in here, as far as it concerns a request that was let in: no application gets to see it."""
     provider = bearer.identity_provider
     hub = getattr(provider, "hub_auth", None)  # in a server that JupyterHub has started
     tokens = [getattr(provider, "token", None) or bearer.settings.get("token")]
-    if login.by_token:
+    if by_token:
         tokens.append(provider.get_token(bearer))
     cookies = (provider.get_cookie_name(bearer), getattr(hub, "cookie_name", None))
     return Credentials(

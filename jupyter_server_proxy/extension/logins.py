@@ -14,6 +14,8 @@ from typing import Any
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
 from jupyter_server.base.handlers import JupyterHandler
 
+from ..web.door import Pass
+
 #: Seconds for which a login is believed, and logins that are kept.
 LIFETIME = 5.0
 MAX_LOGINS = 512
@@ -24,17 +26,20 @@ _KNOWN = (IdentityProvider, PasswordIdentityProvider)
 
 @dataclass(frozen=True)
 class Login:
-    """Somebody who was let in.
+    """Somebody who was let in. All of it follows from what a ``LoginCache.key`` holds.
 
     Args:
-        user: as the identity provider gave it.
         by_token: a token was what counted, not a cookie.
-        cookies: Set-Cookie values that the client is to get.
+        verdict: what requests with this login get, if nothing else is against it.
     """
 
-    user: Any
     by_token: bool
-    cookies: tuple[str, ...]
+    verdict: Pass
+
+    @property
+    def user(self) -> Any:
+        """As the identity provider gave it."""
+        return self.verdict.user
 
 
 class LoginCache:

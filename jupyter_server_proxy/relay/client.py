@@ -105,6 +105,10 @@ class StreamTransport(asyncio.Transport):
             return
         sending.add_done_callback(lambda _: self._sent(size))
 
+    def get_write_buffer_size(self) -> int:
+        """See ``asyncio.WriteTransport``."""
+        return self._unsent
+
     def pause_reading(self) -> None:
         """See ``asyncio.ReadTransport``."""
         self._may_read.clear()

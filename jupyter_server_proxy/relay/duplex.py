@@ -19,7 +19,7 @@ HALF_CLOSED_TIMEOUT = 60.0
 
 
 #: Is told of bytes that came in: whether from the client, and which.
-OnData = Callable[[bool, bytes], None]
+OnData = Callable[[bool, bytes | memoryview], None]
 
 
 def reset(transport: asyncio.Transport) -> None:
@@ -144,7 +144,7 @@ class Duplex:
                 if not end.lost:
                     reset(end.transport)
 
-    def note_progress(self, end: End, data: bytes) -> None:
+    def note_progress(self, end: End, data: bytes | memoryview) -> None:
         """Called by an end that received bytes."""
         if self._watch is not None:
             self._last_progress = asyncio.get_running_loop().time()

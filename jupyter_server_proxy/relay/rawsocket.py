@@ -12,33 +12,65 @@ from tornado.iostream import IOStream
 
 from ..rules.websocket import (
     CLOSE_NORMAL,
+    MAX_HEADER,
     Data,
     FrameDecoder,
     Opcode,
     WebSocketError,
+    apply_mask,
     encode_close,
     encode_frame,
+    encode_header,
 )
 from ..upstream.address import Address
 from ..upstream.dial import dial
 from .client import adopt
 from .duplex import Duplex, End, OnData
 
+try:
+    from tornado.speedups import websocket_mask
+except ImportError:  # tornado was installed without its C extension
+    websocket_mask = None  # type: ignore[assignment]
+
 #: Seconds that a client gets to answer our close frame before its connection is closed all the same.
 CLOSE_TIMEOUT = 10.0
 
 
-class MessageEnd(End):
+#: Bytes that are read at once, as asyncio does; and room in front of them for the header of a frame.
+READ_SIZE = 256 * 1024
+HEADROOM = MAX_HEADER
+
+
+def _unmask(payload: bytes, mask: bytes, offset: int) -> bytes:
+    """``apply_mask``, by tornado's C where it has been compiled."""
+    if websocket_mask is None:
+        return apply_mask(payload, mask, offset)
+    turn = offset % 4
+    return websocket_mask(mask[turn:] + mask[:turn] if turn else mask, payload)
+
+
+class MessageEnd(End, asyncio.BufferedProtocol):
     """The websocket side: unwraps what comes in, wraps what goes out, and answers control frames."""
 
     def __init__(self, duplex: Duplex) -> None:
         super().__init__(duplex)
-        self._decoder = FrameDecoder()
+        self._decoder = FrameDecoder(_unmask)
+        self._buffer = memoryview(b"")
         self._close_sent = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def data_received(self, data: bytes) -> None:
-        """Called by the event loop."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by the event loop, which writes what comes in there."""
+        if not self._buffer:
+            self._buffer = memoryview(bytearray(READ_SIZE))
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Called by the event loop. Nothing of the buffer is kept."""
+        self.data_received(self._buffer[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Called by tornado's transport for TLS."""
         if self.ended:
             return
         self.duplex.note_progress(self, data)
@@ -60,6 +92,20 @@ class MessageEnd(End):
         """Wrap bytes of the server into a message."""
         if not self._close_sent:
             super().deliver(encode_frame(Opcode.BINARY, data))
+
+    def deliver_in_place(self, buffer: memoryview, size: int) -> bool:
+        """The same for bytes that begin at ``HEADROOM`` of a buffer; the header is written in front of them.
+
+        Returns:
+            Whether the transport still holds on to the buffer.
+        """
+        if self._close_sent or self.transport.is_closing():
+            return False
+        header = encode_header(Opcode.BINARY, size)
+        start = HEADROOM - len(header)
+        buffer[start:HEADROOM] = header
+        self.transport.write(buffer[start : HEADROOM + size])
+        return self.transport.get_write_buffer_size() > 0
 
     def finish(self) -> None:
         """The server has ended its stream: say so, and give the client time to answer (RFC 6455 7.1.1)."""
@@ -84,21 +130,33 @@ class MessageEnd(End):
             super().deliver(frame)
 
 
-class SocketEnd(End):
+class SocketEnd(End, asyncio.BufferedProtocol):
     """The server's side. What it sends before the client is connected is kept for it."""
+
+    peer: MessageEnd
 
     def __init__(self, duplex: Duplex) -> None:
         super().__init__(duplex)
+        self._buffer = memoryview(b"")
         self._kept: list[bytes] = []
         self._connected = False
         self._early_eof = False
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by the event loop, which writes what comes in there."""
+        if not self._buffer:
+            self._buffer = memoryview(bytearray(HEADROOM + READ_SIZE))
+        return self._buffer[HEADROOM:]
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Called by the event loop."""
-        if self._connected:
-            super().data_received(data)
-        else:
-            self._kept.append(data)
+        data = self._buffer[HEADROOM : HEADROOM + nbytes]
+        if not self._connected:
+            self._kept.append(bytes(data))
+            return
+        self.duplex.note_progress(self, data)
+        if self.peer.deliver_in_place(self._buffer, nbytes):
+            self._buffer = memoryview(b"")  # what has not been sent stands in it; the next bytes get another
 
     def eof_received(self) -> bool:
         """Called by the event loop."""
@@ -111,7 +169,8 @@ class SocketEnd(End):
         """From now on bytes can be delivered."""
         self._connected = True
         for data in self._kept:
-            super().data_received(data)
+            self.duplex.note_progress(self, data)
+            self.peer.deliver(data)
         self._kept.clear()
         if self._early_eof or self.lost:
             self.end_input()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .fields import Pairs
 
@@ -53,7 +54,18 @@ def forwarded_fields(forwarding: Forwarding, received: Sequence[tuple[str, str]]
         forwarding: what Jupyter knows itself.
         received: the field lines of the request; looked at only when a trusted proxy sent it.
     """
-    said = _said(received) if forwarding.trusted_peer is not None else {}
+    if forwarding.trusted_peer is None:
+        return list(_own_fields(forwarding.client, forwarding.protocol, forwarding.host, forwarding.prefix))
+    return _fields(forwarding, _said(received))
+
+
+@lru_cache(maxsize=256)
+def _own_fields(client: str, protocol: str, host: str, prefix: str | None) -> Pairs:
+    """The same for all requests of a page, and most of them come with others."""
+    return _fields(Forwarding(client, protocol, host, prefix), {})
+
+
+def _fields(forwarding: Forwarding, said: Mapping[str, str]) -> Pairs:
     node = forwarding.trusted_peer or forwarding.client
     element = f"for={_node(node)};host={_quoted(forwarding.host)};proto={forwarding.protocol}"
     protocol = said.get("x-forwarded-proto", forwarding.protocol)

@@ -32,6 +32,9 @@ HOP_BY_HOP = frozenset(
 #: (W3C Service Workers, Service-Worker-Allowed).
 _BEYOND_THE_APPLICATION = frozenset({"service-worker-allowed"})
 
+_NOT_FOR_SERVERS = HOP_BY_HOP | FORWARDED | {"expect"}
+_NOT_FOR_CLIENTS = HOP_BY_HOP | _BEYOND_THE_APPLICATION
+
 #: Framing belongs to each connection: neither a Connection field nor an override may touch these.
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 _NEVER_LISTED = _FRAMING | {"host"}
@@ -87,18 +90,15 @@ def build_request_fields(
         identity: becomes the identity fields, where the server is to have them. A client's never pass.
     """
     received = list(received)
-    dropped = HOP_BY_HOP | FORWARDED | {"expect"}
-    for name, value in received:
-        if name.lower() == "connection":
-            dropped = dropped.union(word for word in tokens(value) if word not in _NEVER_LISTED)
+    lowered = [name.lower() for name, _ in received]
+    dropped = _without_listed(_NOT_FOR_SERVERS, received, lowered)
     via = VIA
     fields: Pairs = []
-    for name, value in received:
-        lower = name.lower()
+    for line, lower in zip(received, lowered, strict=True):
         if lower == "via":
-            via = f"{value}, {VIA}"
-        elif lower not in dropped and not is_identity_field(name):
-            fields.append((name, value))
+            via = f"{line[1]}, {VIA}"
+        elif lower not in dropped and not (lower[:1] == "x" and is_identity_field(lower)):
+            fields.append(line)
     fields.append(("Via", via))
     fields += forwarded_fields(forwarding, received)
     if identity is not None:
@@ -130,13 +130,10 @@ def build_response_fields(
         upgrade: whether this is the 101 that switches protocols; its Upgrade field then passes.
     """
     received = list(received)
-    dropped = HOP_BY_HOP | _BEYOND_THE_APPLICATION
-    for name, value in received:
-        if name.lower() == "connection":
-            dropped = dropped.union(word for word in tokens(value) if word not in _NEVER_LISTED)
+    lowered = [name.lower() for name, _ in received]
+    dropped = _without_listed(_NOT_FOR_CLIENTS, received, lowered)
     fields: Pairs = []
-    for name, value in received:
-        lower = name.lower()
+    for (name, value), lower in zip(received, lowered, strict=True):
         if lower in dropped:
             if upgrade and lower == "upgrade":
                 fields += [("Connection", "Upgrade"), (name, value)]
@@ -153,6 +150,14 @@ def build_response_fields(
             value = screened
         fields.append((name, value))
     return fields
+
+
+def _without_listed(dropped: frozenset[str], received: Pairs, lowered: list[str]) -> frozenset[str]:
+    """``dropped``, and the fields that a Connection field lists (RFC 9110 7.6.1)."""
+    if "connection" not in lowered:
+        return dropped
+    listed = [value for (_, value), lower in zip(received, lowered, strict=True) if lower == "connection"]
+    return dropped.union(word for value in listed for word in tokens(value) if word not in _NEVER_LISTED)
 
 
 def _rewrite_refresh(value: str, rewrite_location: Callable[[str], str]) -> str:

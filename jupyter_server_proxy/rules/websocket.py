@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+#: Bytes that the header of a frame may have: two, eight of a long length, four of the mask.
+MAX_HEADER = 14
 
 CLOSE_NORMAL = 1000
 CLOSE_PROTOCOL_ERROR = 1002
@@ -63,15 +67,19 @@ def accept_key(key: str) -> str:
     )
 
 
-def encode_frame(opcode: Opcode, payload: bytes) -> bytes:
-    """One final, unmasked frame, as a server sends it (RFC 6455 5.2)."""
-    size = len(payload)
+def encode_header(opcode: Opcode, size: int) -> bytes:
+    """The header of a final, unmasked frame with a payload of that many bytes, as a server sends it (RFC 6455 5.2)."""
     first = bytes([0x80 | opcode])
     if size < 126:
-        return first + bytes([size]) + payload
+        return first + bytes([size])
     if size < 65536:
-        return first + b"\x7e" + size.to_bytes(2, "big") + payload
-    return first + b"\x7f" + size.to_bytes(8, "big") + payload
+        return first + b"\x7e" + size.to_bytes(2, "big")
+    return first + b"\x7f" + size.to_bytes(8, "big")
+
+
+def encode_frame(opcode: Opcode, payload: bytes) -> bytes:
+    """One final, unmasked frame."""
+    return encode_header(opcode, len(payload)) + payload
 
 
 def encode_close(code: int, reason: str = "") -> bytes:
@@ -94,77 +102,90 @@ def apply_mask(payload: bytes, mask: bytes, offset: int = 0) -> bytes:
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key[:size], "little")).to_bytes(size, "little")
 
 
-class FrameDecoder:
-    """Reads a client's frames from bytes in any segmentation; payloads are handed on in pieces, never collected."""
+#: What masks and unmasks, as ``apply_mask`` does.
+Unmask = Callable[[bytes, bytes, int], bytes]
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+
+class FrameDecoder:
+    """Reads a client's frames from bytes in any segmentation; payloads are handed on in pieces, never collected.
+
+    Args:
+        unmask: does what ``apply_mask`` does, perhaps quicker.
+    """
+
+    def __init__(self, unmask: Unmask = apply_mask) -> None:
+        self._unmask = unmask
+        self._header = b""  # the beginning of a header, or of a control frame, that is not complete
         self._mask = b""
         self._remaining = 0
         self._offset = 0
         self._in_message = False
 
-    def feed(self, data: bytes) -> list[Data | Control]:
+    def feed(self, data: bytes | memoryview) -> list[Data | Control]:
         """Take bytes, give what they complete.
+
+        Args:
+            data: is not kept; a view of a buffer that is used again does as well as bytes.
 
         Raises:
             WebSocketError: from then on the decoder is of no use.
         """
-        self._buffer += data
+        if self._header:
+            data, self._header = self._header + bytes(data), b""
         events: list[Data | Control] = []
-        while True:
+        position, size = 0, len(data)
+        while position < size:
             if self._remaining:
-                if not self._buffer:
-                    break
-                self._take_payload(events)
-            elif not self._take_header(events):
+                position += self._take_payload(data, position, events)
+            elif taken := self._take_header(bytes(data[position : position + MAX_HEADER]), data, position, events):
+                position += taken
+            else:
+                self._header = bytes(data[position:])
                 break
         return events
 
-    def _take_payload(self, events: list[Data | Control]) -> None:
-        piece = bytes(self._buffer[: self._remaining])
-        del self._buffer[: len(piece)]
-        events.append(Data(apply_mask(piece, self._mask, self._offset)))
+    def _take_payload(self, data: bytes | memoryview, position: int, events: list[Data | Control]) -> int:
+        piece = bytes(data[position : position + self._remaining])
+        events.append(Data(self._unmask(piece, self._mask, self._offset)))
         self._remaining -= len(piece)
         self._offset += len(piece)
+        return len(piece)
 
-    def _take_header(self, events: list[Data | Control]) -> bool:
-        """Read a frame's header, and the whole frame if it is a control frame; False when bytes are missing."""
-        buffer = self._buffer
-        if len(buffer) < 2:
-            return False
-        if buffer[0] & 0x70:
+    def _take_header(self, head: bytes, data: bytes | memoryview, position: int, events: list[Data | Control]) -> int:
+        """Read a frame's header, and the whole frame if it is a control frame; 0 when bytes are missing."""
+        if len(head) < 2:
+            return 0
+        if head[0] & 0x70:
             raise WebSocketError("reserved bits are set, but no extension was agreed on")
         try:
-            opcode = Opcode(buffer[0] & 0x0F)
+            opcode = Opcode(head[0] & 0x0F)
         except ValueError:
             raise WebSocketError("unknown opcode") from None
-        if not buffer[1] & 0x80:
+        if not head[1] & 0x80:
             raise WebSocketError("a client's frames must be masked")
-        length, start = buffer[1] & 0x7F, 2
+        length, start = head[1] & 0x7F, 2
         if length > 125:
             start = 4 if length == 126 else 10
-            if len(buffer) < start:
-                return False
-            length = int.from_bytes(buffer[2:start], "big")
-        if len(buffer) < start + 4:
-            return False
-        mask, final = bytes(buffer[start : start + 4]), bool(buffer[0] & 0x80)
+            if len(head) < start:
+                return 0
+            length = int.from_bytes(head[2:start], "big")
+        if len(head) < start + 4:
+            return 0
+        mask, final = head[start : start + 4], bool(head[0] & 0x80)
         start += 4
         if opcode >= Opcode.CLOSE:
             if not final or length > 125:
                 raise WebSocketError("a control frame is fragmented or too long")
-            if len(buffer) < start + length:
-                return False
-            events.append(Control(opcode, apply_mask(bytes(buffer[start : start + length]), mask)))
-            del buffer[: start + length]
-            return True
+            payload = bytes(data[position + start : position + start + length])
+            if len(payload) < length:
+                return 0
+            events.append(Control(opcode, self._unmask(payload, mask, 0)))
+            return start + length
         if (opcode is Opcode.CONTINUATION) != self._in_message:
             raise WebSocketError("a continuation without a message, or a message inside another")
         self._in_message = not final
         self._mask, self._remaining, self._offset = mask, length, 0
-        del buffer[:start]
-        return True
+        return start
 
 
 class FrameWalker:
@@ -178,7 +199,7 @@ class FrameWalker:
         self._header = b""
         self._in_data = False
 
-    def feed(self, data: bytes) -> bool:
+    def feed(self, data: bytes | memoryview) -> bool:
         """Whether any of these bytes belong to a frame that carries data: text, binary, or a continuation."""
         size = len(data)
         if size < self._left:
@@ -186,11 +207,11 @@ class FrameWalker:
             return self._in_data
         position, found = self._left, self._left > 0 and self._in_data
         if self._header:
-            data, self._header = self._header + data, b""
+            data, self._header = self._header + bytes(data), b""
             size = len(data)
         while position < size:
             if (start := _payload_start(data, position, size)) is None:
-                self._header = data[position:]
+                self._header = bytes(data[position:])
                 position = size
                 break
             self._in_data = data[position] & 0x0F < Opcode.CLOSE
@@ -200,7 +221,7 @@ class FrameWalker:
         return found
 
 
-def _payload_start(data: bytes, position: int, size: int) -> int | None:
+def _payload_start(data: bytes | memoryview, position: int, size: int) -> int | None:
     """Where the payload of the frame at ``position`` begins (RFC 6455 5.2); None while its header is not complete."""
     if size - position < 2:
         return None
@@ -212,7 +233,7 @@ def _payload_start(data: bytes, position: int, size: int) -> int | None:
     return start if start <= size else None
 
 
-def _payload_length(data: bytes, position: int) -> int:
+def _payload_length(data: bytes | memoryview, position: int) -> int:
     length = data[position + 1] & 0x7F
     if length < 126:
         return length

@@ -33,6 +33,7 @@ from ..rules.paths import join_target, split_target
 from ..rules.place import public_origin
 from ..supervise.facts import State
 from ..supervise.server import ManagedServer
+from ..web.accesslog import is_heard
 from ..web.assembly import default_handling, make_runtime, make_server, start_times
 from ..web.destinations import Destination, Route, ServerDestination
 from ..web.gateway import Gateway
@@ -343,12 +344,14 @@ class Service:
     def _log_request(self, handler: RequestHandler) -> None:
         """One line for each request; values of parameters that may be secret are hidden."""
         status, request = handler.get_status(), handler.request
+        # As in Jupyter: what went well is for those who look for it.
+        level = logging.DEBUG if status < 400 else logging.WARNING if status < 500 else logging.ERROR
+        if not is_heard(self._log, level):
+            return
         path, query = split_target(request.uri or "")
         shown = join_target(path, mask_words([f"?{query}"])[0][1:]) if query else path
         user = handler.current_user
         name = user.get("name", "") if isinstance(user, dict) else ""
-        # As in Jupyter: what went well is for those who look for it.
-        level = logging.DEBUG if status < 400 else logging.WARNING if status < 500 else logging.ERROR
         milliseconds = 1000 * (time.time() - request._start_time)
         self._log.log(
             level, "%d %s %r (%s@%s) %.2f ms", status, request.method, shown, name, request.remote_ip, milliseconds

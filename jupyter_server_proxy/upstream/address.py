@@ -25,6 +25,13 @@ class TcpAddress:
     port: int
     tls: TlsSpec | None = None
 
+    def __post_init__(self) -> None:
+        # Looked up in several dictionaries for each request.
+        object.__setattr__(self, "_hash", hash((self.hosts, self.port, self.tls)))
+
+    def __hash__(self) -> int:
+        return self._hash  # type: ignore[attr-defined, no-any-return]
+
     def __str__(self) -> str:
         host = "localhost" if self.hosts == LOOPBACK else self.hosts[0]
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"

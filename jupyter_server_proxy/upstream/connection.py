@@ -93,6 +93,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.write_paused = False
         self._leftover = b""
         self._last_progress = 0.0
+        self._patience: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     # ---- one exchange, as its user calls it
@@ -148,14 +149,12 @@ class UpstreamConnection(asyncio.Protocol):
             UpstreamProtocolError: what came is not HTTP/1.1.
         """
         if self._head is None and self._error is None:
-            loop = asyncio.get_running_loop()
-            self._last_progress = loop.time()
-            self._timer = loop.call_later(timeout, self._check_time, timeout)
+            self._be_patient(timeout)
             try:
                 while self._head is None and self._error is None:
                     await self._wait()  # a head may come in any number of pieces
             finally:
-                self._timer.cancel()
+                self._patience = None
         if self._head is None:
             raise self._error or UpstreamClosed(f"{self.address} closed the connection without a response.")
         return self._head
@@ -221,6 +220,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Give the socket of an upgraded connection to another protocol, with the bytes that followed the 101."""
         assert self._phase is Phase.UPGRADED
         self._phase = Phase.CLOSED
+        self._stop_timer()
         leftover, self._leftover = self._leftover, b""
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
@@ -274,6 +274,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._error is None:
             self._error = UpstreamClosed(f"The connection to {self.address} is gone.")
         self._phase = Phase.CLOSED
+        self._stop_timer()
         self._wake()
         if self._drain is not None and not self._drain.done():
             self._drain.set_exception(self._error)
@@ -365,12 +366,31 @@ class UpstreamConnection(asyncio.Protocol):
         self._phase = Phase.CLOSED
         self.transport.abort()
 
-    def _check_time(self, timeout: float) -> None:
+    def _be_patient(self, timeout: float) -> None:
+        """Give up when nothing has happened for so long. One timer serves many exchanges: most need none."""
         loop = asyncio.get_running_loop()
-        if loop.time() < self._last_progress + timeout:
-            self._timer = loop.call_at(self._last_progress + timeout, self._check_time, timeout)
+        self._patience, self._last_progress = timeout, loop.time()
+        due = self._last_progress + timeout
+        if self._timer is not None and self._timer.when() > due:
+            self._stop_timer()
+        if self._timer is None:
+            self._timer = loop.call_at(due, self._check_time)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check_time(self) -> None:
+        self._timer = None
+        if self._patience is None:
             return
-        self._fail(UpstreamTimeout(f"{self.address} did not begin a response within {timeout:g} s."))
+        loop = asyncio.get_running_loop()
+        due = self._last_progress + self._patience
+        if loop.time() < due:
+            self._timer = loop.call_at(due, self._check_time)
+            return
+        self._fail(UpstreamTimeout(f"{self.address} did not begin a response within {self._patience:g} s."))
         self._wake()
 
     async def _wait(self) -> None:

@@ -51,6 +51,8 @@ from .runtime import Runtime
 
 T = TypeVar("T")
 
+_NO_CREDENTIALS = Credentials()
+
 #: Requests that may be sent a second time when a kept connection turns out to be closed (RFC 9110 9.2.1).
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -69,18 +71,23 @@ class Gateway(HTTPMessageDelegate):
         self._runtime = runtime
         self._request = request
         self._route = route
-        self._upgrade = requested_upgrade(request.method or "", request.version, request.headers.get)
+        headers = request.headers
+        # One look at all lines: most of what follows is not there, and to ask for it is slow.
+        names = dict(headers.get_all())
+        self._upgrade = None
+        if "Upgrade" in names:
+            self._upgrade = requested_upgrade(request.method or "", request.version, headers.get)
+        self._expects = names.get("Expect")
         self._meter = Meter(runtime, request, route.destination, self._upgrade)
         self._client = ClientResponse(request.connection, linger=runtime.limits.linger, on_sent=self._meter.sent)
         self._refusal: HTTPMessageDelegate | None = None
         self._journey: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
-        self._credentials = Credentials()
+        self._credentials = _NO_CREDENTIALS
         self._identity: Identity | None = None
-        self._id = request_id(request.headers.get("X-Request-ID"))
-        headers = request.headers
-        self._chunked = "Transfer-Encoding" in headers
-        self._has_body = self._chunked or headers.get("Content-Length", "0") != "0"
+        self._id = request_id(names.get("X-Request-Id"))
+        self._chunked = "Transfer-Encoding" in names
+        self._has_body = self._chunked or ("Content-Length" in names and headers["Content-Length"] != "0")
 
     # ---- driven by tornado
 
@@ -102,13 +109,14 @@ class Gateway(HTTPMessageDelegate):
             if waiting is not None:
                 await waiting
             return
-        self._client.connection.set_max_body_size(sys.maxsize)
+        if not self._has_body and self._upgrade is None and self._expects is None:
+            await self._travel_here(verdict)
+            return
         self._client.connection.set_close_callback(self.on_connection_close)
-        name = f"{self._request.method} for {self._route.destination.name}"
-        self._journey = asyncio.get_running_loop().create_task(self._travel(verdict), name=name)
-        self._runtime.own(self._journey)
+        self._client.connection.set_max_body_size(sys.maxsize)
+        self._set_out(verdict)
         if self._has_body:
-            self._client.expects_continue = headers.get("Expect", "").lower() == "100-continue"
+            self._client.expects_continue = (self._expects or "").lower() == "100-continue"
             await self._client.body_wanted.wait()
 
     async def data_received(self, chunk: bytes) -> None:
@@ -128,7 +136,7 @@ class Gateway(HTTPMessageDelegate):
             return
         if self._upload is not None:
             self._upload.end()
-        self._client.request_read.set()
+        self._client.take_end_of_request()
 
     def on_connection_close(self) -> None:
         """The client has gone, before or after its request was complete."""
@@ -152,10 +160,9 @@ class Gateway(HTTPMessageDelegate):
             verdict: who.
             body: of the request, whole.
         """
-        name = f"{self._request.method} for {self._route.destination.name}"
-        self._client.request_read.set()
-        self._journey = asyncio.get_running_loop().create_task(self._travel(verdict), name=name)
-        self._runtime.own(self._journey)
+        self._client.take_end_of_request()
+        self._set_out(verdict)
+        assert self._journey is not None
         if self._has_body:
             await self._client.body_wanted.wait()
             if self._upload is not None:
@@ -166,6 +173,31 @@ class Gateway(HTTPMessageDelegate):
         await asyncio.wait({self._journey})
 
     # ---- the journey
+
+    def _set_out(self, verdict: Pass) -> None:
+        """Travel in a task of its own, while the body is read."""
+        name = f"{self._request.method} for {self._route.destination.name}"
+        self._journey = asyncio.get_running_loop().create_task(self._travel(verdict), name=name)
+        self._runtime.own(self._journey)
+
+    async def _travel_here(self, verdict: Pass) -> None:
+        """Travel in tornado's own task for the connection, which has nothing else to do: the request has no body.
+
+        That spares a task, and two turns of the event loop, in which other connections would be served first.
+        """
+        self._client.ends_with_request = True
+        # Of the stream itself: tornado hands its connection's callback on to it only when the request has been read.
+        self._client.connection.stream.set_close_callback(self.on_connection_close)
+        self._journey = journey = asyncio.current_task()
+        assert journey is not None
+        self._runtime.journeys.add(journey)
+        try:
+            await self._travel(verdict)
+        except asyncio.CancelledError:
+            pass  # the connection is closed, which is how tornado's task ends; a cancellation it would log as an error
+        finally:
+            self._runtime.journeys.discard(journey)
+            self._journey = None
 
     async def _travel(self, verdict: Pass) -> None:
         """Serve, and turn what goes wrong into an answer, or into a visible end of one that has begun."""
@@ -187,7 +219,8 @@ class Gateway(HTTPMessageDelegate):
             self._runtime.log.exception("Serving %s failed", self._route.destination.name)
             await self._report(ProxyError("The proxy failed. The log of the Jupyter server has the details."))
         finally:
-            client.body_wanted.set()
+            if self._has_body:
+                client.body_wanted.set()
             self._meter.end(client.status)
             AccessRecord(self._request, client.status, verdict, self._runtime).write()
 

@@ -98,7 +98,7 @@ class Meter:
         self._traffic.sent += count
         self._touch_at_times()
 
-    def streamed(self, from_client: bool, data: bytes) -> None:
+    def streamed(self, from_client: bool, data: bytes | memoryview) -> None:
         """Bytes passed through an upgraded connection. Pings and pongs of a websocket are no use of the server."""
         if from_client:
             self._traffic.received += len(data)
@@ -146,5 +146,5 @@ class Meter:
 
 
 class _Anything(FrameWalker):
-    def feed(self, data: bytes) -> bool:
+    def feed(self, data: bytes | memoryview) -> bool:
         return True

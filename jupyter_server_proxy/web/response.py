@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from functools import cached_property
 from typing import cast
 
 from tornado.http1connection import HTTP1Connection
@@ -32,8 +33,8 @@ class ClientResponse:
     Attributes:
         cookies: Set-Cookie values to add: what logging in has set.
         expects_continue: the client waits for a 100 before it sends its body (RFC 9110 10.1.1).
-        body_wanted: set when tornado may read the request's body.
-        request_read: set when it has read all of it.
+        ends_with_request: tornado has yet to notice that the request is complete. A response that ends before would
+            look like one that does not wait for the request, after which tornado closes the connection.
         started: the response head was written.
         gone: the client has closed.
     """
@@ -44,8 +45,7 @@ class ClientResponse:
         self.connection = connection
         self.cookies: tuple[str, ...] = ()
         self.expects_continue = False
-        self.body_wanted = asyncio.Event()
-        self.request_read = asyncio.Event()
+        self.ends_with_request = False
         self.started = False
         self.gone = False
         self._linger = linger
@@ -54,6 +54,16 @@ class ClientResponse:
         self._sized = False
         self._streaming = False
         self._ended = False
+
+    @cached_property
+    def body_wanted(self) -> asyncio.Event:
+        """Set when tornado may read the request's body."""
+        return asyncio.Event()
+
+    @cached_property
+    def request_read(self) -> asyncio.Event:
+        """Set when tornado has read all of the request."""
+        return asyncio.Event()
 
     @property
     def status(self) -> int:
@@ -82,6 +92,8 @@ class ClientResponse:
     async def end(self) -> None:
         """The response is complete."""
         self._ended = True
+        if self.ends_with_request:
+            return  # ``take_end_of_request`` does it
         self.body_wanted.set()
         if not self.request_read.is_set() and not self.expects_continue:
             try:
@@ -89,6 +101,13 @@ class ClientResponse:
             except (TimeoutError, asyncio.TimeoutError):
                 pass
         self.connection.finish()
+
+    def take_end_of_request(self) -> None:
+        """Tornado has read all of the request."""
+        if not self.ends_with_request:
+            self.request_read.set()
+        elif self._ended:
+            self.connection.finish()
 
     async def send(self, status: int, reason: str, fields: Pairs, body: bytes) -> None:
         """Write a whole response."""

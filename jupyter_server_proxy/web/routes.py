@@ -7,6 +7,7 @@ configured servers cost a request no more than one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
@@ -47,6 +48,8 @@ class RouteTable(Router):
         self._nested = sorted((name for name in servers if "/" in name), key=len, reverse=True)
         self._proxied = proxied
         self._traffic = traffic
+        # Of the configuration as a whole, so that the same one serves every request to an address.
+        self._address = lru_cache(maxsize=256)(self._make_address)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         """Called by tornado when the head of a request has arrived; None passes it to the next rule."""
@@ -72,6 +75,9 @@ class RouteTable(Router):
             return self._match_address(rest, query)
         return None
 
+    def _make_address(self, host: str | None, port: int) -> AddressDestination:
+        return AddressDestination(host, port, self._proxied, self._traffic)
+
     def _match_address(self, rest: str, query: str | None) -> Route | None:
         try:
             parts = parse_proxy_path(rest)
@@ -79,5 +85,5 @@ class RouteTable(Router):
             return Route(Nowhere(error, self._proxied, self._traffic), self._base_url + "proxy", "/", query, False)
         if parts is None:
             return None
-        destination = AddressDestination(parts.host, parts.port, self._proxied, self._traffic)
+        destination = self._address(parts.host, parts.port)
         return Route(destination, self._base_url + parts.prefix, parts.path, query, parts.absolute)

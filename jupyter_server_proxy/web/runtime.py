@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application
@@ -82,6 +82,7 @@ class Runtime:
     door: Door
     log: logging.Logger
     origin: Callable[[], str] = str  # scheme, host and port by which people reach us, or ""
+    write_access: Callable[[Any], None] | None = None  # instead of the application's ``log_request``
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
     on_close: list[Callable[[], None]] = field(default_factory=list)

@@ -10,8 +10,10 @@ from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvi
 from tornado.httputil import HTTPHeaders
 
 from jupyter_server_proxy.extension.logins import LIFETIME, MAX_LOGINS, Login, LoginCache
+from jupyter_server_proxy.rules.credentials import Credentials
+from jupyter_server_proxy.web.door import Pass
 
-ANN = Login("ann", by_token=False, cookies=())
+ANN = Login(by_token=False, verdict=Pass("ann", (), Credentials()))
 
 
 class OwnProvider(PasswordIdentityProvider):

@@ -9,6 +9,7 @@ import pytest
 from jupyter_server_proxy.relay import duplex as module
 from jupyter_server_proxy.relay.duplex import Duplex, End
 from jupyter_server_proxy.relay.rawsocket import MessageEnd, SocketEnd
+from jupyter_server_proxy.relay.rawsocket import _unmask as unmask
 from jupyter_server_proxy.rules.websocket import Opcode, apply_mask, encode_close, encode_frame
 
 MASK = b"\x0a\x0b\x0c\x0d"
@@ -25,6 +26,9 @@ class RecordingTransport(asyncio.Transport):
 
     def write(self, data) -> None:
         self.sent += data
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def can_write_eof(self) -> bool:
         return self._half_close
@@ -46,6 +50,31 @@ class RecordingTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self.said.append("abort")
+
+
+class HoldingTransport(RecordingTransport):
+    """Sends nothing for a while, and keeps what it is given without copying it, as asyncio does from Python 3.12 on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[memoryview] = []
+
+    def write(self, data) -> None:
+        self.held.append(memoryview(data))
+
+    def get_write_buffer_size(self) -> int:
+        return sum(map(len, self.held))
+
+    def flush(self) -> None:
+        self.sent += b"".join(self.held)
+        self.held.clear()
+
+
+def receive(end, data: bytes) -> None:
+    """Bytes come in at an end that lends its buffer to the transport."""
+    buffer = end.get_buffer(-1)
+    buffer[: len(data)] = data
+    end.buffer_updated(len(data))
 
 
 def frame(opcode: Opcode, payload: bytes = b"") -> bytes:
@@ -168,7 +197,7 @@ async def test_w9_messages_become_a_stream_and_back() -> None:
     client.data_received(frame(Opcode.TEXT, "é".encode()) + frame(Opcode.BINARY, b"\xff")[:3])
     client.data_received(frame(Opcode.BINARY, b"\xff")[3:])
     assert server.transport.sent == "é".encode() + b"\xff"
-    server.data_received(b"answer")
+    receive(server, b"answer")
     assert client.transport.sent == encode_frame(Opcode.BINARY, b"answer")
 
 
@@ -194,9 +223,9 @@ async def test_w9_close_flushes_what_came_before() -> None:
 
 async def test_w9_the_end_of_the_stream_closes_the_websocket() -> None:
     _, client, server = join(MessageEnd, SocketEnd)
-    server.data_received(b"last")
+    receive(server, b"last")
     server.eof_received()
-    server.data_received(b"")
+    receive(server, b"")
     assert client.transport.sent == encode_frame(Opcode.BINARY, b"last") + encode_close(1000)
     assert client.transport.said == []  # the client gets time to answer
     client.data_received(frame(Opcode.BINARY, b"on its way") + frame(Opcode.CLOSE, b"\x03\xe8"))
@@ -218,9 +247,53 @@ async def test_what_the_server_says_first_is_kept_for_the_client() -> None:
     client, server = MessageEnd(duplex), SocketEnd(duplex)
     duplex.join(client, server)
     server.connection_made(RecordingTransport())
-    server.data_received(b"RFB 003.008\n")
+    receive(server, b"RFB 003.008\n")
     server.eof_received()
     client.connection_made(RecordingTransport())
     server.client_connected()
     assert client.transport.sent == encode_frame(Opcode.BINARY, b"RFB 003.008\n") + encode_close(1000)
     client.connection_lost(None)
+
+
+async def test_the_buffer_is_used_again_only_when_all_of_it_was_sent() -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    client.transport = HoldingTransport()
+    receive(server, b"first")
+    receive(server, b"2nd")
+    client.transport.flush()
+    receive(server, b"third, and longer")
+    client.transport.flush()
+    assert client.transport.sent == b"".join(
+        encode_frame(Opcode.BINARY, part) for part in (b"first", b"2nd", b"third, and longer")
+    )
+
+
+async def test_while_everything_is_sent_one_buffer_does() -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    receive(server, b"a")
+    first = server.get_buffer(-1)
+    receive(server, b"b")
+    assert server.get_buffer(-1).obj is first.obj
+    receive(client, frame(Opcode.BINARY, b"x"))
+    assert server.transport.sent == b"x"
+
+
+@pytest.mark.parametrize("size", [1, 125, 126, 65535, 65536, 256 * 1024])
+async def test_headers_of_all_lengths_are_put_in_front(size: int) -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    receive(server, b"x" * size)
+    assert client.transport.sent == encode_frame(Opcode.BINARY, b"x" * size)
+
+
+async def test_nothing_is_sent_after_our_close_frame() -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    client.finish()
+    receive(server, b"late")
+    assert client.transport.sent == encode_close(1000)
+    client.connection_lost(None)
+
+
+@pytest.mark.parametrize("offset", range(9))
+def test_unmasking_by_c_is_unmasking(offset: int) -> None:
+    payload = bytes(range(256)) * 3
+    assert unmask(payload, MASK, offset) == apply_mask(payload, MASK, offset)

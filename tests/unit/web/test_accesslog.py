@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from jupyter_server_proxy.web.accesslog import _Heard
+from jupyter_server_proxy.web.accesslog import Heard
 
 
 class Keeping(logging.Handler):
@@ -39,7 +39,7 @@ def test_what_a_handler_would_write_is_written(
 ) -> None:
     handler = Keeping(level)
     family[whose].addHandler(handler)
-    heard = _Heard(family[1])
+    heard = Heard(family[1])
     heard.debug("debug %d", 1)
     heard.info("info %d", 1)
     heard.warning("warning")
@@ -54,13 +54,13 @@ def test_what_nobody_would_write_is_not_made(
     child.propagate = False
     child.addHandler(Keeping(logging.WARNING))
     monkeypatch.setattr(child, "makeRecord", None)
-    _Heard(child).debug("x")
-    _Heard(child).info("x")
+    Heard(child).debug("x")
+    Heard(child).info("x")
 
 
 def test_the_level_of_the_log_counts_too(family: tuple[logging.Logger, logging.Logger]) -> None:
     handler = Keeping(logging.DEBUG)
     family[1].addHandler(handler)
     family[1].setLevel(logging.INFO)
-    _Heard(family[1]).debug("x")
+    Heard(family[1]).debug("x")
     assert handler.kept == []
