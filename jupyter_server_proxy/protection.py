@@ -212,8 +212,9 @@ class Protection(Configurable):
         min=1,
         help=_help(
             """
-            Requests, open websockets among them, that one server is given at the same time. Further ones wait for
-            queue_timeout, and are then answered with 503. Default: 1000.
+            Requests that one server is given at the same time; and as many websockets, which are counted apart: they
+            stay open while nothing happens. Further ones wait for queue_timeout, and are then answered with 503.
+            Default: 1000.
             """
         ),
     ).tag(config=True)

@@ -28,6 +28,7 @@ async def tunnel(stream: IOStream, upstream: UpstreamConnection, head: bytes, on
     except OSError:
         upstream.abort()
         return
+    del stream
     upstream.take_over(server)
     if upstream.transport.is_closing():
         server.connection_lost(None)  # it closed before this end could be told

@@ -14,7 +14,7 @@ from .address import Address
 
 
 class Admission:
-    """Counts requests under way, upgraded connections among them, per address.
+    """Counts requests under way, per address. Those that ask for another protocol have a count of their own.
 
     Args:
         limit: requests to one address at the same time.

@@ -222,6 +222,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._phase = Phase.CLOSED
         self._stop_timer()
         leftover, self._leftover = self._leftover, b""
+        # What follows may last for days, and this object with it: nothing of the exchange is needed any more.
+        self._parser = self._head = None
+        self._fields = []
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         if leftover:

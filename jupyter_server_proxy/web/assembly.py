@@ -54,6 +54,7 @@ def make_runtime(
         supervisor=Supervisor(Reaper(log), log),
         pool=Pool(connect, idle_timeout=config.keepalive_timeout),
         admission=Admission(config.max_requests_per_server, config.queue_timeout),
+        upgrades=Admission(config.max_requests_per_server, config.queue_timeout),
         policy=_make_policy(config),
         door=door,
         log=log,

@@ -231,14 +231,15 @@ class Gateway(HTTPMessageDelegate):
             await client.redirect(route.prefix + "/", route.query)
             return
         address = destination.address or await self._locate()
-        await self._runtime.admission.enter(address)
+        admission = self._runtime.admission if self._upgrade is None else self._runtime.upgrades
+        await admission.enter(address)
         try:
             if destination.handling.raw_socket_proxy:
                 await self._serve_raw_socket(address)
             else:
                 await self._serve_http(address)
         finally:
-            self._runtime.admission.leave(address)
+            admission.leave(address)
 
     async def _locate(self) -> Address:
         """Start the server, if need be. A person at a browser does not wait for long without seeing anything."""
@@ -260,14 +261,17 @@ class Gateway(HTTPMessageDelegate):
         first_line = destination.log_position()
         upstream, head, outgoing = await self._exchange(address)
         self._meter.answered()
+        status = head.status
         try:
             fields = outgoing.response_fields(head, upstream)
-            if head.status >= 500:
+            if status >= 500:
                 fields.append(("X-Request-ID", self._id))
-            if head.status == 101:
-                stream = client.detach()
+            if status == 101:
                 start = serialize_head("HTTP/1.1 101 Switching Protocols", fields)
-                await tunnel(stream, upstream, start, self._meter.streamed)
+                # A websocket may be open for days: let go of what it has no use for, tornado's stream among it.
+                del head, outgoing, fields
+                self._request.server_connection = None
+                await tunnel(client.detach(), upstream, start, self._meter.streamed)
             elif destination.handling.rewrite_response and not _is_event_stream(head):
                 await self._rewrite(upstream, head, outgoing)
             else:
@@ -279,8 +283,8 @@ class Gateway(HTTPMessageDelegate):
             raise
         finally:
             self._release(upstream)
-            if head.status >= 500:
-                self._report_failed_request(head.status, first_line)
+            if status >= 500:
+                self._report_failed_request(status, first_line)
 
     async def _exchange(self, address: Address) -> tuple[UpstreamConnection, ResponseHead, OutgoingRequest]:
         """Connect, send the request, and wait for the head of the response.

@@ -78,6 +78,7 @@ class Runtime:
     supervisor: Supervisor
     pool: Pool
     admission: Admission
+    upgrades: Admission  # of requests for another protocol: they last
     policy: AddressPolicy
     door: Door
     log: logging.Logger

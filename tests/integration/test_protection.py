@@ -383,6 +383,24 @@ def test_requests_beyond_the_limit_wait_and_are_then_refused(dial: Callable[[str
     assert clients[3].response().status == 200
 
 
+def test_websockets_do_not_use_up_what_requests_have(dial: Callable[[str], Wire], backend: Backend) -> None:
+    upgrade = ("GET {path}x HTTP/1.1", "Host: {host}", "{auth}", "Connection: Upgrade", "Upgrade: websocket", "", "")
+    for _ in range(2):
+        dial("plain/").send(*upgrade)
+        server = backend.accept()
+        server.head()
+        server.send("HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: websocket", "", "")
+    client = dial("plain/")
+    client.send("GET {path}x HTTP/1.1", "Host: {host}", "{auth}", "", "")
+    server = backend.accept()
+    server.head()
+    server.send(*OK)
+    assert client.response().status == 200
+    third = dial("plain/")
+    third.send(*upgrade)
+    assert third.response().status == 503
+
+
 def test_a_response_head_beyond_the_limit_is_a_502(dial: Callable[[str], Wire], backend: Backend) -> None:
     client = dial("plain/")
     client.send("GET {path}x HTTP/1.1", "Host: {host}", "{auth}", "", "")

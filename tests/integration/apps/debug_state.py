@@ -26,8 +26,8 @@ class StateHandler(JupyterHandler):
             {
                 "tasks": sorted(task.get_name() for task in asyncio.all_tasks()),
                 "journeys": len(runtime.journeys),
-                "inside": sum(runtime.admission._inside.values()),
-                "in_line": sum(map(len, runtime.admission._line.values())),
+                "inside": sum(runtime.admission._inside.values()) + sum(runtime.upgrades._inside.values()),
+                "in_line": sum(map(len, [*runtime.admission._line.values(), *runtime.upgrades._line.values()])),
                 "idle": runtime.pool.idle_count(),
                 "descriptors": sorted(_descriptors()),
                 "children": len(process.children(recursive=True)),
