@@ -216,8 +216,9 @@ class Jupyter:
         """One request on a connection of its own; nothing is followed, decoded, or added but the login."""
         connection = self.connect(timeout)
         try:
-            connection.putrequest(method, self.path(path), skip_accept_encoding=True)
             lines = list(headers.items()) if isinstance(headers, Mapping) else list(headers or [])
+            named = any(name.lower() == "host" for name, _ in lines)
+            connection.putrequest(method, self.path(path), skip_accept_encoding=True, skip_host=named)
             if login:
                 lines.append(("Authorization", f"token {self.token}"))
             if body is not None:
