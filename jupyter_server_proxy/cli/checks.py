@@ -11,20 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..rules.options import MAX_SOCKET_PATH
+from ..rules.paths import JUPYTER_PATHS
 from ..rules.spec import ServerSpec
 from ..supervise.endpoint import is_answered, is_free
 from ..supervise.ownership import describe_listener
 from .finding import Finding
 from .programs import SAMPLE_PORT, SAMPLE_SOCKET, Command, check_directory, check_program, render
-
-#: First parts of URLs of Jupyter Server itself, and of JupyterLab and Notebook.
-JUPYTER_PATHS = frozenset(
-    {
-        *("api", "custom", "files", "kernelspecs", "login", "logout", "metrics", "nbconvert", "nbextensions"),
-        *("oauth_callback", "static", "terminals", "view"),
-        *("consoles", "doc", "edit", "lab", "lsp", "notebooks", "tree"),
-    }
-)
 
 #: Seconds that are suspicious.
 _SHORT_START, _LONG_START, _LONG_STOP, _SHORT_IDLE = 1.0, 600.0, 60.0, 60.0

@@ -15,6 +15,7 @@ from traitlets import TraitError
 
 from ..config import ServerProxy, has_own_handler, make_handlers
 from ..discovery import read_servers
+from ..rules.paths import JUPYTER_PATHS
 from ..rules.place import public_origin
 from ..web.api import icon_key
 from ..web.assembly import default_handling, make_runtime, make_server, start_times
@@ -83,6 +84,10 @@ def load(serverapp: Any) -> Runtime:
     history = start_times(serverapp.log)
     own = [process for process in processes if has_own_handler(process)]
     for process in processes:
+        if process.name.partition("/")[0] in JUPYTER_PATHS:
+            serverapp.log.warning(
+                "server %r: its URLs are also Jupyter's own, which it takes away; give it another name", process.name
+            )
         if process in own:
             continue
         server = make_server(process, runtime, config, history)

@@ -25,6 +25,16 @@ _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,
 _NUMERIC_END = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9a-fA-F]*)\.?")
 
 
+#: First parts of URLs of Jupyter Server itself, and of JupyterLab and Notebook.
+JUPYTER_PATHS = frozenset(
+    {
+        *("api", "custom", "files", "kernelspecs", "login", "logout", "metrics", "nbconvert", "nbextensions"),
+        *("oauth_callback", "static", "terminals", "view"),
+        *("consoles", "doc", "edit", "lab", "lsp", "notebooks", "tree"),
+    }
+)
+
+
 @dataclass(frozen=True)
 class ProxyPath:
     """What stands after ``<base_url>proxy/``.

@@ -50,10 +50,12 @@ def start_page(start_jupyter, page: str, **more: str) -> Jupyter:
     return jupyter
 
 
-def entry_of(jupyter: Jupyter) -> str:
-    """Where the launcher leads, relative to the base URL."""
-    (server,) = jupyter.get("server-proxy/servers-info").json()["server_processes"]
-    return str(server["launcher_entry"]["path_info"])
+def entry_of(jupyter: Jupyter, page: str) -> str:
+    """Where the launcher's entry of a page's server leads, relative to the base URL."""
+    name = re.search(r'"(\w+)": {', files_of(page)[CONFIG_FILE])
+    servers = jupyter.get("server-proxy/servers-info").json()["server_processes"]
+    (found,) = [server["launcher_entry"]["path_info"] for server in servers if name and server["name"] == name[1]]
+    return str(found)
 
 
 def get(jupyter: Jupyter, path: str) -> Answer:

@@ -34,7 +34,7 @@ def handshake(jupyter: Jupyter, path: str, *more: str) -> int:
 
 def test_streamlit(start_jupyter) -> None:
     jupyter = start_page(start_jupyter, "streamlit")
-    url, page = open_page(jupyter, entry_of(jupyter))
+    url, page = open_page(jupyter, entry_of(jupyter, "streamlit"))
     assert load_parts(jupyter, url, page) > 0
     assert get(jupyter, "report/_stcore/health").text == "ok"
     assert handshake(jupyter, "report/_stcore/stream", "streamlit") == 101
@@ -43,7 +43,7 @@ def test_streamlit(start_jupyter) -> None:
 @pytest.mark.parametrize(("name", "path"), [("panel", "slider/slider"), ("bokeh", "plot/plot")])
 def test_bokeh_and_panel(start_jupyter, name: str, path: str) -> None:
     jupyter = start_page(start_jupyter, name)
-    assert entry_of(jupyter) == path
+    assert entry_of(jupyter, name) == path
     url, page = open_page(jupyter, path)
     assert load_parts(jupyter, url, page) > 0
     token = re.search(r'"token":"([^"]+)"', page.text)
@@ -57,7 +57,7 @@ def test_a_folder_of_files(start_jupyter) -> None:
     jupyter = start_page(start_jupyter, "files")
     (jupyter.directory / "site").mkdir()
     (jupyter.directory / "site" / "index.html").write_text("<p>hello")
-    _, page = open_page(jupyter, entry_of(jupyter))
+    _, page = open_page(jupyter, entry_of(jupyter, "files"))
     assert page.text == "<p>hello"
     assert "sandbox" in page.get("Content-Security-Policy")
 

@@ -85,3 +85,10 @@ c.ServerProxy.servers = {
     assert jupyter.get("wrong/x").status == 404
     assert "server 'wrong': option 'preset' must be one of" in jupyter.log()
     assert "did you mean 'uvicorn'?" in jupyter.log()
+
+
+def test_a_name_that_is_jupyters_is_warned_about(start_jupyter) -> None:
+    jupyter = start_jupyter('c.ServerProxy.servers = {"view": {"command": ECHO}, "views": {"command": ECHO}}')
+    assert jupyter.get("view/x").json()["target"] == "/x"
+    assert "server 'view': its URLs are also Jupyter's own" in jupyter.log()
+    assert "server 'views': its" not in jupyter.log()

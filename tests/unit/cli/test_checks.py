@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from jupyter_server_proxy.cli.checks import JUPYTER_PATHS, check_address, check_name, check_servers, check_times
+from jupyter_server_proxy.cli.checks import check_address, check_name, check_servers, check_times
 from jupyter_server_proxy.cli.finding import Finding, mask_text
 from jupyter_server_proxy.cli.programs import Command, render
+from jupyter_server_proxy.rules.paths import JUPYTER_PATHS
 from jupyter_server_proxy.rules.spec import LifecycleSpec, LogFileSpec, ServerSpec
 
 
