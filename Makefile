@@ -11,11 +11,11 @@ SOAK_ARGS ?=
 # What is installed here is found first: jlpm, and node where the system has none.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-SOURCES := jupyter_server_proxy tests demo bench conftest.py
+SOURCES := jupyter_server_proxy tests demo bench docs conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench conformance differential fuzz test test-unit test-frontend test-integration test-hub test-slurm test-browser test-oldest test-compat screenshots frontend soak lint types imports format hooks changelog dist clean
+.PHONY: help demo bench conformance differential fuzz test test-unit test-frontend test-integration test-hub test-slurm test-browser test-oldest test-compat screenshots frontend soak lint types imports docs docs-links format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ demo: $(VENV)/.demo ## open JupyterLab with six demo applications (DEMO_ARGS="--
 
 # ---- check it
 
-test: lint types imports test-unit test-frontend test-integration test-hub test-browser ## all checks and all tests: what CI runs
+test: lint types imports docs test-unit test-frontend test-integration test-hub test-browser ## all checks and all tests: what CI runs
 
 test-unit: $(VENV)/.test ## the unit tests: seconds, no sockets, no processes
 	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
@@ -60,6 +60,12 @@ types: $(VENV)/.test ## mypy, strict
 
 imports: $(VENV)/.test ## the import direction that docs/architecture.md describes
 	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/.docs ## build the documentation into docs/_build/html; warnings and links that lead nowhere are errors
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+docs-links: $(VENV)/.docs ## ask for the addresses of other sites that the documentation names
+	$(BIN)/sphinx-build -q -b linkcheck docs docs/_build/links
 
 format: $(VENV)/.test ## let ruff repair what it can
 	$(BIN)/ruff check --fix $(SOURCES)
@@ -107,7 +113,7 @@ dist: $(VENV)/bin/python ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) .bench .cache dist jupyter_server_proxy/labextension labextension/lib labextension/node_modules labextension/tsconfig.tsbuildinfo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench .cache dist docs/_build jupyter_server_proxy/labextension labextension/lib labextension/node_modules labextension/tsconfig.tsbuildinfo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # ---- the environment: one venv, to which each stamp adds what its targets need
 
@@ -127,6 +133,10 @@ $(VENV)/.frontend: labextension/package.json labextension/yarn.lock $(VENV)/.tes
 
 $(VENV)/.apps: $(VENV)/.test
 	$(INSTALL) '.[test,lint,test-apps,standalone]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	$(INSTALL) '.[test,lint,docs]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.test

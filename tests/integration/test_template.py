@@ -1,0 +1,66 @@
+"""The template for packages: what comes of it is built, installed, tested by its own tests, and opened."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+copier = pytest.importorskip("copier")
+
+ROOT = Path(__file__).parents[2]
+
+
+def render(directory: Path, **answers: str) -> Path:
+    """A package, from the template as it stands in this checkout."""
+    source = directory / "source"
+    shutil.copytree(ROOT / "template", source / "template")
+    shutil.copy(ROOT / "copier.yml", source)
+    target = directory / "package"
+    copier.run_copy(str(source), str(target), data=answers, defaults=True, quiet=True)
+    return target
+
+
+def install(package: Path, site: Path) -> None:
+    """As ``pip install`` does, without asking any index."""
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*words, "--target", str(site), str(package)], check=True, timeout=120)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    return render(tmp_path, name="my-files", title="My “files”")
+
+
+def test_its_own_tests_pass(package: Path, tmp_path: Path) -> None:
+    install(package, tmp_path / "site")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(package / "tests")],
+        cwd=package,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+
+
+def test_its_server_is_in_jupyter(package: Path, tmp_path: Path, start_jupyter) -> None:
+    install(package, tmp_path / "site")
+    jupyter = start_jupyter("", base_url="/base/", environment={"PYTHONPATH": str(tmp_path / "site")})
+    servers = jupyter.get("server-proxy/servers-info").json()["server_processes"]
+    (entry,) = [server["launcher_entry"] for server in servers if server["name"] == "my-files"]
+    assert entry["title"] == "My “files”"
+    assert jupyter.get(entry["icon_url"].removeprefix("/base/")).get("Content-Type") == "image/svg+xml"
+    assert "Directory listing" in jupyter.get("my-files/").text
+    assert "Traceback" not in jupyter.log()
+
+
+def test_a_name_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Lower-case"):
+        render(tmp_path, name="My files")
