@@ -11,11 +11,11 @@ SOAK_ARGS ?=
 # What is installed here is found first: jlpm, and node where the system has none.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-SOURCES := jupyter_server_proxy tests demo bench docs conftest.py
+SOURCES := jupyter_server_proxy tests demo bench docs/conf.py docs/_ext conftest.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo bench conformance differential fuzz test test-unit test-frontend test-integration test-hub test-slurm test-browser test-oldest test-compat screenshots frontend soak lint types imports docs docs-links format hooks changelog dist clean
+.PHONY: help demo bench conformance differential fuzz test test-unit test-frontend test-integration test-hub test-slurm test-browser test-oldest test-compat test-compat-small screenshots frontend soak lint types imports docs docs-links format hooks changelog dist clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ demo: $(VENV)/.demo ## open JupyterLab with six demo applications (DEMO_ARGS="--
 
 # ---- check it
 
-test: lint types imports docs test-unit test-frontend test-integration test-hub test-browser ## all checks and all tests: what CI runs
+test: lint types imports docs test-unit test-frontend test-integration test-compat-small test-hub test-browser ## all checks and all tests: what CI runs
 
 test-unit: $(VENV)/.test ## the unit tests: seconds, no sockets, no processes
 	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
@@ -44,6 +44,9 @@ test-browser: $(VENV)/.apps ## pages and front ends in a real browser, Chromium
 
 test-hub: $(VENV)/.apps ## a real JupyterHub with configurable-http-proxy, standalone and with Jupyter servers
 	PYTHON=$(abspath $(BIN))/python tests/again -n 2 --dist loadfile tests/hub $(PYTEST_ARGS)
+
+test-compat-small: $(VENV)/.apps ## packages of Dask, and hello-jupyter-proxy: the part of test-compat that CI runs
+	PYTHON=$(abspath $(BIN))/python tests/compat/run --small $(PYTEST_ARGS)
 
 test-slurm: $(VENV)/.apps ## the recipe for Slurm of docs/hub.md, as jobs of a cluster of one node (installs slurm-wlm)
 	PYTHON=$(abspath $(BIN))/python tests/slurm/run

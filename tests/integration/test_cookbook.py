@@ -88,7 +88,7 @@ def test_each_page_is_in_the_list_and_shows_what_it_needs() -> None:
 def test_the_first_steps(start_jupyter) -> None:
     """The application of docs/get-started.md."""
     jupyter = start_page(start_jupyter, "../get-started")
-    url, page = open_page(jupyter, entry_of(jupyter, "../get-started"))
+    _, page = open_page(jupyter, entry_of(jupyter, "../get-started"))
     assert page.text.startswith("Hello from http://")
     assert page.text.endswith("/user/me/hello/\n")
     log = jupyter.get("server-proxy/api/servers/hello/logs")
