@@ -38,6 +38,8 @@ class Process(asyncio.SubprocessProtocol):
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._output_ended = asyncio.Event()
         self._backlog = b""
+        # Once the group is empty, its number may become another's: from then on it means nothing to us.
+        self._group_ended = False
 
     @classmethod
     async def spawn(cls, command: Sequence[str], *, env: Mapping[str, str], cwd: str, logs: LogTail) -> Process:
@@ -74,13 +76,18 @@ class Process(asyncio.SubprocessProtocol):
         """Whether any process of the group lives, with or without the child."""
         if self.running:
             return True
+        if not self._group_ended:
+            self._group_ended = not self._group_exists()
+        return not self._group_ended
+
+    def _group_exists(self) -> bool:
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
             return False
         except PermissionError:
             pass
-        # The group exists. Where nobody reaps orphans (a container without an init) it may consist of zombies.
+        # Where nobody reaps orphans (a container without an init) it may consist of zombies.
         return bool(group_members(self.pid))
 
     async def stop(self, number: int = signal.SIGTERM, grace: float = 5.0) -> None:
@@ -110,6 +117,8 @@ class Process(asyncio.SubprocessProtocol):
 
     def signal_group(self, number: int) -> None:
         """Send a signal to every process of the group."""
+        if self._group_ended:
+            return
         try:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
@@ -167,6 +176,7 @@ class Process(asyncio.SubprocessProtocol):
         code = self._transport.get_returncode()
         if not self.exited.done():
             self.exited.set_result(-1 if code is None else code)
+        self.group_alive()  # a look while its number cannot be another's yet, or hardly
 
 
 def _position_after(data: bytes, lines: int) -> int:
