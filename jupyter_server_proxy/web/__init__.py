@@ -1,1 +1,1 @@
-"""The journey of a request inside Jupyter Server: the only place that knows tornado.web and jupyter_server."""
+"""The journey of a request, on tornado.web; who may set out is said by Jupyter Server or JupyterHub, which stand above."""
