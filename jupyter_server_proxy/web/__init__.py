@@ -1,1 +1,1 @@
-"""The journey of a request, on tornado.web; who may set out is said by Jupyter Server or JupyterHub, which stand above."""
+"""The journey of a request, on tornado.web. Who may set out, Jupyter Server or JupyterHub say, which stand above."""
