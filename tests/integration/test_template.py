@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,18 +37,32 @@ def package(tmp_path: Path) -> Path:
     return render(tmp_path, name="my-files", title="My “files”")
 
 
-def test_its_own_tests_pass(package: Path, tmp_path: Path) -> None:
-    install(package, tmp_path / "site")
+def assert_own_tests_pass(package: Path, site: Path) -> None:
+    install(package, site)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(package / "tests")],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(package)],
         cwd=package,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout
+
+
+def test_its_own_tests_pass(package: Path, tmp_path: Path) -> None:
+    assert_own_tests_pass(package, tmp_path / "site")
+
+
+def test_the_package_that_the_page_shows(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "write-a-package.md").read_text(encoding="utf-8")
+    files = re.findall(r"```(?:python|toml)\n# ([\w.]+)\n(.*?)```", page, re.DOTALL)
+    assert {name for name, _ in files} == {"jupyter_hello_proxy.py", "pyproject.toml", "test_hello.py"}
+    (package := tmp_path / "package").mkdir()
+    for name, text in files:
+        (package / name).write_text(text)
+    assert_own_tests_pass(package, tmp_path / "site")
 
 
 def test_its_server_is_in_jupyter(package: Path, tmp_path: Path, start_jupyter) -> None:
