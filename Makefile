@@ -65,7 +65,7 @@ imports: $(VENV)/.test ## the import direction that docs/architecture.md describ
 	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/.docs ## build the documentation into docs/_build/html; warnings and links that lead nowhere are errors
-	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -E -W --keep-going -q -b html docs docs/_build/html
 
 docs-links: $(VENV)/.docs ## ask for the addresses of other sites that the documentation names
 	$(BIN)/sphinx-build -q -b linkcheck docs docs/_build/links
