@@ -24,7 +24,15 @@ author = "jupyter-server-proxy contributors"
 project_copyright = author
 version = release = jupyter_server_proxy.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "options", "rest"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "links",
+    "options",
+    "rest",
+]
 exclude_patterns = ["_build", "_ext"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
