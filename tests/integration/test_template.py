@@ -76,6 +76,23 @@ def test_its_server_is_in_jupyter(package: Path, tmp_path: Path, start_jupyter) 
     assert "Traceback" not in jupyter.log()
 
 
-def test_a_name_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="Lower-case"):
-        render(tmp_path, name="My files")
+@pytest.mark.parametrize("answers", [{"name": "My files"}, {"package": "My.Package"}, {"name": "proxy"}], ids=str)
+def test_a_name_that_is_none_is_refused(tmp_path: Path, answers: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"Lower-case|That is a URL"):
+        render(tmp_path, **answers)
+
+
+@pytest.mark.parametrize("title", ['My "files"', "Files\\Users", "'''\"\"\""])
+def test_titles_are_text(tmp_path: Path, title: str) -> None:
+    package = render(tmp_path, title=title)
+    install(package, tmp_path / "site")
+    code = "import jupyter_hello_proxy as p; print(p.setup()['launcher_entry']['title'], end='')"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == title
+
+
+@pytest.mark.parametrize(("command", "version"), [("app {port}", "4.1"), ("app {port} {prefix}", "4.90")])
+def test_the_version_that_the_command_needs(tmp_path: Path, command: str, version: str) -> None:
+    package = render(tmp_path, command=command)
+    assert f'dependencies = ["jupyter-server-proxy>={version}"]' in (package / "pyproject.toml").read_text()
