@@ -36,7 +36,7 @@ def hang(port):
     time.sleep(3600)
 
 c.ServerProxy.host_allowlist = hosts
-servers = {f"hangs{n}": {"command": ECHO, "timeout": 1, "readiness": hang} for n in range(12)}
+servers = {f"hangs{n}": {"command": ECHO, "timeout": 1 if n else 8, "readiness": hang} for n in range(12)}
 flood = "import os, sys\\ntry:\\n  while True: os.write(1, b'y\\\\n' * 50000)\\nfinally: pass"
 servers["flood"] = {"command": [sys.executable, "-c", flood], "timeout": 60}
 bursts = "import os\\nos.write(1, b'y\\\\n' * 200000 + b'the last line\\\\n')\\nraise SystemExit(3)"
