@@ -9,7 +9,7 @@ from ..table import Effort, Table
 from ..usage import usage_of
 from ..way import Way, in_turn, trying
 
-#: Servers and Jupyters of the custom identity provider share this: a subclass, so not one of the stock ones.
+#: For Jupyter's configuration. A subclass may decide anew with every request, even where this one does not.
 CUSTOM = """
 from jupyter_server.auth.identity import PasswordIdentityProvider
 class Custom(PasswordIdentityProvider):
