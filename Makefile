@@ -40,9 +40,11 @@ test-integration: $(VENV)/.apps ## real Jupyter servers with real children, Stre
 
 test-browser: $(VENV)/.apps ## pages and front ends in a real browser, Chromium
 	tests/browser/install-chromium
+	PYTHON=$(abspath $(BIN))/python tests/hub/install-proxy
 	PYTHON=$(abspath $(BIN))/python tests/again -n 2 --dist loadfile tests/browser $(PYTEST_ARGS)
 
 test-hub: $(VENV)/.apps ## a real JupyterHub with configurable-http-proxy, standalone and with Jupyter servers
+	PYTHON=$(abspath $(BIN))/python tests/hub/install-proxy
 	PYTHON=$(abspath $(BIN))/python tests/again -n 2 --dist loadfile tests/hub $(PYTEST_ARGS)
 
 test-compat-small: $(VENV)/.apps ## packages of Dask, and hello-jupyter-proxy: the part of test-compat that CI runs

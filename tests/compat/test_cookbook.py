@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from harness import Jupyter
-from recipes import entry_of, get, load_parts, open_page, start_page
+from recipes import PROGRAMS, entry_of, files_of, get, load_parts, open_page, start_page
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -48,3 +48,17 @@ def test_page(start_jupyter: Callable[..., Jupyter], page: str, shown: str, also
     assert shown in answer.text, answer.text[:3000]
     load_parts(jupyter, url, answer)
     assert get(jupyter, also).status == 200
+
+
+@pytest.mark.package("fastapi")
+def test_the_command_of_fastapi(start_jupyter: Callable[..., Jupyter]) -> None:
+    """The preset for `fastapi run`: /docs, whose document is under the prefix, and an answer"""
+    program = files_of("fastapi")["service.py"]
+    config = 'c.ServerProxy.servers = {"own": {"command": ["fastapi", "run", "service.py"], "preset": "fastapi"}}'
+    jupyter = start_jupyter(
+        config + "\nc.ServerApp.allow_remote_access = True\n", base_url="/user/me/", environment=PROGRAMS
+    )
+    (jupyter.directory / "service.py").write_text(program)
+    _, answer = open_page(jupyter, "own/docs")
+    assert "/user/me/own/openapi.json" in answer.text
+    assert get(jupyter, "own/square/7").json() == {"square": 49}

@@ -19,6 +19,9 @@ HOST = "jupyter.example"
 #: Seconds until an application has started, on a busy machine.
 PATIENCE = 240.0
 
+#: Programs such as "streamlit" are those of the environment that runs the tests.
+PROGRAMS = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
 CONFIG_FILE = "jupyter_server_config.py"
 
 
@@ -43,8 +46,7 @@ def start_page(start_jupyter, page: str, **more: str) -> Jupyter:
     """
     files = files_of(page)
     config = files.pop(CONFIG_FILE) + "\nc.ServerApp.allow_remote_access = True\n"
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    jupyter: Jupyter = start_jupyter(config, base_url="/user/me/", environment={"PATH": path})
+    jupyter: Jupyter = start_jupyter(config, base_url="/user/me/", environment=PROGRAMS)
     for name, text in {**files, **{name.replace("_", "."): text for name, text in more.items()}}.items():
         (jupyter.directory / name).write_text(text)
     return jupyter
