@@ -36,12 +36,12 @@ test-frontend: $(VENV)/.frontend ## the specs of the front end, and its types
 	cd labextension && jlpm tsc --noEmit && jlpm test
 
 test-integration: $(VENV)/.apps ## real Jupyter servers with real children, Streamlit and Panel among them
-	PYTHON=$(abspath $(BIN))/python tests/again -n 2 --dist loadfile tests/integration $(PYTEST_ARGS)
+	PYTHON=$(abspath $(BIN))/python tests/again -n 3 --dist loadfile tests/integration $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.apps ## pages and front ends in a real browser, Chromium
 	tests/browser/install-chromium
 	PYTHON=$(abspath $(BIN))/python tests/hub/install-proxy
-	PYTHON=$(abspath $(BIN))/python tests/again -n 2 --dist loadfile tests/browser $(PYTEST_ARGS)
+	PYTHON=$(abspath $(BIN))/python tests/again -n 3 --dist loadfile tests/browser $(PYTEST_ARGS)
 
 test-hub: $(VENV)/.apps ## a real JupyterHub with configurable-http-proxy, standalone and with Jupyter servers
 	PYTHON=$(abspath $(BIN))/python tests/hub/install-proxy
