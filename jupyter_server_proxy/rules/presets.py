@@ -162,9 +162,10 @@ PRESETS: Mapping[str, Preset] = {
         options={"absolute_url": True, "timeout": 30},
     ),
     "mlflow": Preset(
-        arguments=_options("--port|-p={port}", f"--host|-h={_HERE}", "--static-prefix={prefix}"),
+        arguments=_options("--port|-p={port}", f"--host|-h={_HERE}"),
+        # The prefix as a variable: without a prefix that is empty, and counts for nothing; an argument it would refuse.
         # The names under which Jupyter is reached are not known; other sites' pages are refused before MLflow is asked.
-        environment={"MLFLOW_SERVER_ALLOWED_HOSTS": "*"},
+        environment={"MLFLOW_STATIC_PREFIX": "{prefix}", "MLFLOW_SERVER_ALLOWED_HOSTS": "*"},
         options={"absolute_url": True, "readiness": {"path": "{prefix}/health", "statuses": [200]}, "timeout": 120},
     ),
     "tensorboard": Preset(

@@ -98,16 +98,21 @@ class _Links(HTMLParser):
             self.found.append(values["href"] or "")
 
 
+def parts_of(url: str, text: str) -> list[str]:
+    """The URLs of a page's scripts and styles that come from its own host."""
+    links = _Links()
+    links.feed(text)
+    base = urljoin(url, links.base)
+    return [part for link in links.found if urlsplit(part := urljoin(base, link)).netloc == urlsplit(url).netloc]
+
+
 def load_parts(jupyter: Jupyter, url: str, page: Answer, at_most: int = 12) -> int:
     """Scripts and styles of a page that come from the same host.
 
     Returns:
         How many there are.
     """
-    links = _Links()
-    links.feed(page.text)
-    base = urljoin(url, links.base)
-    own = [part for link in links.found if urlsplit(part := urljoin(base, link)).netloc == urlsplit(url).netloc]
+    own = parts_of(url, page.text)
     for part in own[:at_most]:
         parts = urlsplit(part)
         assert parts.path.startswith("/user/me/"), part
