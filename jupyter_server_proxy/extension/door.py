@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from functools import cached_property
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
@@ -21,6 +22,9 @@ from ..web.runtime import Runtime
 from .handlers import RefusalHandler, UploadRefusalHandler
 from .logins import Login, LoginCache
 
+#: Hosts that are remembered to be allowed.
+MAX_HOSTS = 64
+
 
 class Bearer(JupyterHandler):
     """Carries a request to the identity provider and the authorizer, which take a handler. Never executed."""
@@ -37,10 +41,14 @@ class Bearer(JupyterHandler):
 
     def clear(self) -> None:
         """Called by tornado: there will be no response, so its default fields are not computed."""
-        self._headers = HTTPHeaders()
         self._write_buffer = []
         self._status_code = 200
         self._reason = "OK"
+
+    @cached_property
+    def _headers(self) -> HTTPHeaders:  # type: ignore[override]
+        """Of the response that there will not be; an identity provider may set some."""
+        return HTTPHeaders()
 
     def check_xsrf_cookie(self) -> None:
         """Applications defend themselves against cross-site requests."""
@@ -61,6 +69,7 @@ class JupyterDoor:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._logins = LoginCache(time.monotonic)
+        self._hosts: dict[tuple[Any, ...], bool] = {}
 
     async def authorize(
         self, runtime: Runtime, request: HTTPServerRequest, destination: Destination, *, upgrade: bool
@@ -82,7 +91,7 @@ class JupyterDoor:
         The Origin of upgrades is checked as for Jupyter's own websockets.
         """
         bearer = Bearer(self._application, request)
-        if not bearer.check_host():
+        if not self._is_own_host(bearer):
             return Refusal("This Host is not allowed.")
         login = await self._log_in(bearer)
         if login is None:
@@ -99,7 +108,7 @@ class JupyterDoor:
             return Refusal("Cross-site requests are not allowed.")
         action = "execute" if upgrade else "read" if request.method in SAFE_METHODS else "write"
         allowed = bearer.authorizer.is_authorized(bearer, user, action, RESOURCE)
-        if inspect.isawaitable(allowed):
+        if allowed is not True and inspect.isawaitable(allowed):
             allowed = await allowed
         if not allowed:
             return Refusal(f"You are not allowed to {action} {RESOURCE}.")
@@ -119,6 +128,21 @@ class JupyterDoor:
         bearer.current_user = None  # asked for by JupyterHub's way to make the token, and no matter here
         bearer.xsrf_token  # noqa: B018 - sets the cookie, where the browser has none that is good
         return bearer.set_cookies()
+
+    def _is_own_host(self, bearer: Bearer) -> bool:
+        """What Jupyter says about the Host field, remembered where it is good: that takes it long."""
+        settings = self._application.settings
+        key = (bearer.request.host, settings.get("allow_remote_access"), tuple(settings.get("local_hostnames") or ()))
+        if key in self._hosts:
+            return True
+        if not bearer.check_host():
+            return False
+        if "%" in bearer.request.host:
+            return True  # the path of a socket, which has to exist each time
+        if len(self._hosts) >= MAX_HOSTS:
+            self._hosts.clear()
+        self._hosts[key] = True
+        return True
 
     async def _log_in(self, bearer: Bearer) -> Login | None:
         """Ask the identity provider who it is, unless that is known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import RequestRefused
 from .headers import tokens
@@ -19,8 +19,7 @@ class Body(enum.Enum):
     UNTIL_CLOSE = "until the connection closes"
 
 
-@dataclass(frozen=True)
-class Framing:
+class Framing(NamedTuple):
     """How one response is delimited; ``keep_alive``: the connection survives it."""
 
     body: Body

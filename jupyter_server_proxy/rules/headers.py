@@ -6,7 +6,10 @@ Field lines are ``(name, value)`` pairs of latin-1 text in the order in which th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
+from .credentials import Credentials, withhold_fields
 from .fields import Pairs
 from .forwarding import FORWARDED, Forwarding, forwarded_fields
 from .identity import Identity, identity_fields, is_identity_field
@@ -114,6 +117,66 @@ def build_request_fields(
     return fields
 
 
+@dataclass(frozen=True)
+class RequestFields:
+    """The field lines of a request to the origin server.
+
+    Args:
+        lines: all but X-Request-ID, which is another one for each request; unless the configuration says otherwise.
+        serialized: the same as bytes, a line break behind each.
+        host: the value of Host, in lower case.
+        identified: X-Request-ID is among them: ``request_headers_override`` has it.
+    """
+
+    lines: tuple[tuple[str, str], ...]
+    serialized: bytes
+    host: str
+    identified: bool
+
+
+@lru_cache(maxsize=128)
+def request_fields(
+    received: tuple[tuple[str, str], ...],
+    credentials: Credentials | None,
+    forwarding: Forwarding,
+    upgrade: str | None,
+    chunked: bool,
+    overrides: tuple[tuple[str, str], ...],
+    identity: Identity | None,
+) -> RequestFields:
+    """``build_request_fields`` for a request without its X-Request-ID, remembered.
+
+    The requests of a page, and those of a program, differ in their targets and hardly in their fields.
+
+    Args:
+        received: the client's field lines.
+        credentials: what is withheld; None if nothing is.
+        forwarding: becomes the forwarded fields.
+        upgrade: the protocol that the request asks for.
+        chunked: whether a body of unknown length follows.
+        overrides: pairs of names and values, which win.
+        identity: becomes the identity fields.
+
+    Raises:
+        ValueError: a field cannot be sent.
+    """
+    lines = [line for line in received if line[0].lower() != "x-request-id"]
+    if credentials is not None:
+        lines = withhold_fields(lines, credentials)
+    fields = build_request_fields(
+        lines,
+        forwarding=forwarding,
+        upgrade=upgrade,
+        chunked=chunked,
+        overrides=dict(overrides),
+        identity=identity,
+    )
+    host = next((value for name, value in fields if name.lower() == "host"), "")
+    identified = any(name.lower() == "x-request-id" for name, _ in fields)
+    serialized = _serialize([*(f"{name}: {value}" for name, value in fields), ""])
+    return RequestFields(tuple(fields), serialized, host.lower(), identified)
+
+
 def build_response_fields(
     received: Iterable[tuple[str, str]],
     *,
@@ -203,9 +266,22 @@ def serialize_head(start_line: str, fields: Iterable[tuple[str, str]]) -> bytes:
     Raises:
         ValueError: a field or the start line holds CR, LF or NUL, or characters outside latin-1.
     """
-    lines = [start_line]
-    lines += [f"{name}: {value}" for name, value in fields]
+    return _serialize([start_line, *(f"{name}: {value}" for name, value in fields), "", ""])
+
+
+def serialize_request(start_line: str, fields: RequestFields, request_id: str) -> bytes:
+    """The head of a request.
+
+    Raises:
+        ValueError: the start line holds what ``serialize_head`` does not take.
+    """
+    own = () if fields.identified else (f"X-Request-ID: {request_id}",)
+    return b"%b%b%b" % (_serialize([start_line, ""]), fields.serialized, _serialize([*own, "", ""]))
+
+
+def _serialize(lines: list[str]) -> bytes:
+    """Lines with a line break between two, and none inside."""
     text = "\r\n".join(lines)
     if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
         raise ValueError("a header field holds a line break or a NUL character")
-    return f"{text}\r\n\r\n".encode("latin-1")
+    return text.encode("latin-1")

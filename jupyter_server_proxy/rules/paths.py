@@ -8,7 +8,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import RequestRefused, ServerMisconfigured
@@ -25,6 +26,9 @@ _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,
 _NUMERIC_END = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9a-fA-F]*)\.?")
 
 
+#: Characters of the longest host and port, each of them percent-encoded.
+_MAX_SEGMENT = 1024
+
 #: First parts of URLs of Jupyter Server itself, and of JupyterLab and Notebook.
 JUPYTER_PATHS = frozenset(
     {
@@ -35,8 +39,7 @@ JUPYTER_PATHS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class ProxyPath:
+class ProxyPath(NamedTuple):
     """What stands after ``<base_url>proxy/``.
 
     Args:
@@ -82,18 +85,23 @@ def parse_proxy_path(rest: str) -> ProxyPath | None:
     if absolute:
         prefix = "proxy/absolute/"
     segment, slash, path = rest[len(prefix) :].partition("/")
+    if len(segment) > _MAX_SEGMENT:
+        return None
+    named = _parse_address(segment)
+    if named is None:
+        return None
+    return ProxyPath(*named, absolute=absolute, prefix=prefix + segment, path=slash + path)
+
+
+@lru_cache(maxsize=256)
+def _parse_address(segment: str) -> tuple[str | None, int] | None:
+    """``[<host>:]<port>``, as ``parse_proxy_path`` says; the same in all requests of a page."""
     host, _, port = segment.rpartition(":")
     if not (port.isascii() and port.isdigit()) or (not host and segment != port):
         return None
     if len(port) > 5 or not 1 <= int(port) <= 65535:
         raise RequestRefused(f"Port {port[:20]} does not exist: ports are 1 to 65535.")
-    return ProxyPath(
-        host=validate_host(host) if host else None,
-        port=int(port),
-        absolute=absolute,
-        prefix=prefix + segment,
-        path=slash + path,
-    )
+    return validate_host(host) if host else None, int(port)
 
 
 def validate_host(text: str) -> str:

@@ -80,7 +80,7 @@ class Pool:
             ConnectFailed, UpstreamTimeout: as for ``open_connection``.
         """
         if not fresh:
-            connection = self._take_idle(address, repeatable)
+            connection = self.take_idle(address, repeatable=repeatable)
             if connection is not None:
                 return connection
         await self._pacer.wait(address)
@@ -120,7 +120,8 @@ class Pool:
             return len(self._idle.get(address, ()))
         return sum(map(len, self._idle.values()))
 
-    def _take_idle(self, address: Address, repeatable: bool) -> UpstreamConnection | None:
+    def take_idle(self, address: Address, *, repeatable: bool) -> UpstreamConnection | None:
+        """``acquire`` for those who cannot wait: a kept connection, or None; the arguments are the same."""
         idle = self._idle.get(address)
         while idle:
             connection = idle.pop()

@@ -77,8 +77,11 @@ def is_heard(log: logging.Logger, level: int) -> bool:
         return False
     logger: logging.Logger | None = log
     while logger is not None:
-        if logger.filters or any(handler.level <= level for handler in logger.handlers):
+        if logger.filters:
             return True
+        for handler in logger.handlers:
+            if handler.level <= level:
+                return True
         logger = logger.parent if logger.propagate else None
     return False
 

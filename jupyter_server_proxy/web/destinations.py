@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import ProxyError, ServerMisconfigured
 from ..rules.spec import AskingCallable, ServerSpec
@@ -234,8 +234,7 @@ class Nowhere(AddressDestination):
         raise self._error
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """A request target, taken apart; all parts are as the client sent them.
 
     Args:

@@ -293,12 +293,13 @@ class Gateway(HTTPMessageDelegate):
         if it was a kept one, or if the server has ended: the sockets of a dying process accept connections until its
         last thread is gone.
         """
-        destination, request = self._route.destination, self._request
+        destination, request, pool = self._route.destination, self._request, self._runtime.pool
         repeatable = request.method in _REPEATABLE and not self._has_body
         fresh = restarted = False
         while True:
-            acquire = partial(self._runtime.pool.acquire, fresh=fresh, repeatable=repeatable)
-            upstream = await self._connect(address, acquire)
+            upstream = None if fresh else pool.take_idle(address, repeatable=repeatable)
+            if upstream is None:
+                upstream = await self._connect(address, partial(pool.acquire, fresh=fresh, repeatable=repeatable))
             try:
                 outgoing = OutgoingRequest(
                     request,

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from ..errors import RequestRefused, ServerMisconfigured, VersionRequired
-from ..rules.credentials import Credentials, screen_set_cookie, withhold_fields, withhold_query
+from ..rules.credentials import Credentials, screen_set_cookie, withhold_query
 from ..rules.fields import Fields, Pairs
 from ..rules.forwarding import Forwarding
-from ..rules.headers import build_request_fields, build_response_fields, serialize_head
+from ..rules.headers import build_response_fields, request_fields, serialize_request
 from ..rules.identity import Identity
 from ..rules.paths import join_target, map_path, rewrite_location
 from ..rules.rewrite import RewritableResponse
@@ -55,44 +55,43 @@ class OutgoingRequest:
         destination = route.destination
         self._route = route
         self._method = request.method or ""
+        self._id = request_id
         query = route.query
-        received = [field for field in request.headers.get_all() if field[0] != "X-Request-Id"]  # as tornado spells it
-        received.append(("X-Request-ID", request_id))
         self._is_reserved: Callable[[str], bool] = lambda name: False
-        if not destination.handling.forward_credentials:
-            query, received = withhold_query(query, credentials), withhold_fields(received, credentials)
+        withheld = None if destination.handling.forward_credentials else credentials
+        if withheld is not None:
+            query = withhold_query(query, credentials)
             self._is_reserved = credentials.is_reserved
         self.path, query = map_path(destination.handling.mappath, route.path or "/", query, server=destination.name)
         self._target = join_target(route.prefix + self.path if route.absolute else self.path, query)
         if route.absolute and not route.path and not destination.handling.mappath:
             self._target = join_target(route.prefix, query)  # as it was written
-        self._fields = build_request_fields(
-            received,
-            forwarding=Forwarding(
-                client=request.remote_ip or "",
-                protocol=request.protocol,
-                host=request.host,
-                prefix=None if route.absolute else route.prefix,
-                trusted_peer=runtime.trusted_peer(request),
-            ),
-            upgrade=upgrade,
-            chunked=chunked,
-            overrides=destination.headers_override(),
-            identity=identity if destination.handling.identity_headers else None,
+        forwarding = Forwarding(
+            client=request.remote_ip or "",
+            protocol=request.protocol,
+            host=request.host,
+            prefix=None if route.absolute else route.prefix,
+            trusted_peer=runtime.trusted_peer(request),
         )
-
-    def head(self) -> bytes:
-        """Request line and fields, serialized.
-
-        Raises:
-            ServerMisconfigured: a field of ``request_headers_override`` cannot be sent.
-        """
+        overrides = tuple(destination.headers_override().items())
         try:
-            return serialize_head(f"{self._method} {self._target} HTTP/1.1", self._fields)
+            self._fields = request_fields(
+                tuple(request.headers.get_all()),
+                withheld,
+                forwarding,
+                upgrade,
+                chunked,
+                overrides,
+                identity if destination.handling.identity_headers else None,
+            )
         except ValueError as error:
             raise ServerMisconfigured(
-                f"The request_headers_override of server '{self._route.destination.name}' cannot be sent: {error}."
+                f"The request_headers_override of server '{destination.name}' cannot be sent: {error}."
             ) from error
+
+    def head(self) -> bytes:
+        """Request line and fields, serialized."""
+        return serialize_request(f"{self._method} {self._target} HTTP/1.1", self._fields, self._id)
 
     def response_fields(self, head: ResponseHead, upstream: UpstreamConnection) -> Pairs:
         """What the client gets of the response's fields."""
@@ -125,8 +124,7 @@ class OutgoingRequest:
         return fields
 
     def _outside(self, url: str, upstream: UpstreamConnection) -> str:
-        host = next((value for name, value in self._fields if name.lower() == "host"), "")
-        authorities = {host.lower(), upstream.peer, str(upstream.address).lower()}
+        authorities = {self._fields.host, upstream.peer, str(upstream.address).lower()}
         if self._route.destination.host is None and upstream.peer:
             authorities.add("localhost:" + upstream.peer.rpartition(":")[2])
         return rewrite_location(url, prefix=self._route.prefix, authorities=authorities, absolute=self._route.absolute)

@@ -327,6 +327,8 @@ def test_foreign_hosts_are_refused(jupyter: Jupyter, listener: Listener, host: s
 def test_local_hosts_pass(jupyter: Jupyter) -> None:
     for host in ("localhost", "localhost:1", "127.0.0.1", "127.1.2.3:80", "[::1]:80"):
         assert ask(jupyter, "GET", "echo/x", host, jupyter.token) == 200, host
+        assert ask(jupyter, "GET", "echo/x", "evil.example", jupyter.token) == 403
+        assert ask(jupyter, "GET", "echo/x", host, jupyter.token) == 200, host
 
 
 @pytest.mark.behaviour("S5")

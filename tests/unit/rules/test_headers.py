@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from jupyter_server_proxy.rules.credentials import Credentials
 from jupyter_server_proxy.rules.forwarding import Forwarding
 from jupyter_server_proxy.rules.headers import (
     build_request_fields,
     build_response_fields,
     is_navigation,
+    request_fields,
     requested_upgrade,
     serialize_head,
+    serialize_request,
 )
 
 FORWARDING = Forwarding(client="10.0.0.1", protocol="https", host="hub.example:8443", prefix="/user/me/app")
@@ -201,3 +204,50 @@ def test_serialized_head() -> None:
         serialize_head("GET /\xff HTTP/1.1", [("A", "b"), ("C", "\xe9")])
         == b"GET /\xff HTTP/1.1\r\nA: b\r\nC: \xe9\r\n\r\n"
     )
+
+
+# ---- remembered
+
+CREDENTIALS = Credentials(login_cookies=("login",), host="jupyter:8888", tokens=("secret",))
+
+
+def remembered(*lines: tuple[str, str], credentials: Credentials | None = CREDENTIALS, **overrides: str) -> str:
+    """The head of a request, of which the request id alone is new."""
+    pairs = tuple((name.replace("_", "-"), value) for name, value in overrides.items())
+    fields = request_fields(lines, credentials, FORWARDING, None, False, pairs, None)
+    return serialize_request("GET / HTTP/1.1", fields, "id-1").decode("latin-1")
+
+
+def test_remembered_fields_are_those_that_are_built() -> None:
+    lines = (("Host", "Jupyter:8888"), ("A", "1"), ("Cookie", "mine=1"))
+    built = build_request_fields(lines, forwarding=FORWARDING)
+    assert remembered(*lines) == serialize_head("GET / HTTP/1.1", [*built, ("X-Request-ID", "id-1")]).decode("latin-1")
+    assert request_fields(lines, None, FORWARDING, None, False, (), None).host == "jupyter:8888"
+
+
+def test_c1_what_is_withheld_depends_on_the_login() -> None:
+    lines = (("Host", "jupyter:8888"), ("Cookie", "login=x; mine=1"), ("Authorization", "token secret"))
+    for _ in range(2):
+        assert "login=x" in remembered(*lines, credentials=None)
+        assert "secret" in remembered(*lines, credentials=None)
+        head = remembered(*lines)
+        assert "login=x" not in head
+        assert "secret" not in head
+        assert "mine=1" in head
+        assert "secret" in remembered(*lines, credentials=Credentials(("login",), "jupyter:8888", ("other",)))
+
+
+def test_a_request_has_one_id() -> None:
+    assert remembered(("X-Request-Id", "client's")).lower().count("x-request-id") == 1
+    head = remembered(("X-Request-Id", "client's"), X_Request_ID="fixed")
+    assert head.lower().count("x-request-id") == 1
+    assert "X-Request-ID: fixed\r\n" in head
+
+
+def test_h4_no_line_break_gets_into_a_remembered_head() -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="line break"):
+            remembered(A="1\r\nB: 2")
+    fields = request_fields((), None, FORWARDING, None, False, (), None)
+    with pytest.raises(ValueError, match="line break"):
+        serialize_request("GET /\r\nX: 1 HTTP/1.1", fields, "1")
