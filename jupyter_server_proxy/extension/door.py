@@ -22,9 +22,6 @@ from ..web.runtime import Runtime
 from .handlers import RefusalHandler, UploadRefusalHandler
 from .logins import Login, LoginCache
 
-#: Hosts that are remembered to be allowed.
-MAX_HOSTS = 64
-
 
 class Bearer(JupyterHandler):
     """Carries a request to the identity provider and the authorizer, which take a handler. Never executed."""
@@ -41,6 +38,7 @@ class Bearer(JupyterHandler):
 
     def clear(self) -> None:
         """Called by tornado: there will be no response, so its default fields are not computed."""
+        self.__dict__.pop("_headers", None)  # made anew when somebody asks for it
         self._write_buffer = []
         self._status_code = 200
         self._reason = "OK"
@@ -69,7 +67,6 @@ class JupyterDoor:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._logins = LoginCache(time.monotonic)
-        self._hosts: dict[tuple[Any, ...], bool] = {}
 
     async def authorize(
         self, runtime: Runtime, request: HTTPServerRequest, destination: Destination, *, upgrade: bool
@@ -91,7 +88,7 @@ class JupyterDoor:
         The Origin of upgrades is checked as for Jupyter's own websockets.
         """
         bearer = Bearer(self._application, request)
-        if not self._is_own_host(bearer):
+        if not bearer.check_host():
             return Refusal("This Host is not allowed.")
         login = await self._log_in(bearer)
         if login is None:
@@ -128,21 +125,6 @@ class JupyterDoor:
         bearer.current_user = None  # asked for by JupyterHub's way to make the token, and no matter here
         bearer.xsrf_token  # noqa: B018 - sets the cookie, where the browser has none that is good
         return bearer.set_cookies()
-
-    def _is_own_host(self, bearer: Bearer) -> bool:
-        """What Jupyter says about the Host field, remembered where it is good: that takes it long."""
-        settings = self._application.settings
-        key = (bearer.request.host, settings.get("allow_remote_access"), tuple(settings.get("local_hostnames") or ()))
-        if key in self._hosts:
-            return True
-        if not bearer.check_host():
-            return False
-        if "%" in bearer.request.host:
-            return True  # the path of a socket, which has to exist each time
-        if len(self._hosts) >= MAX_HOSTS:
-            self._hosts.clear()
-        self._hosts[key] = True
-        return True
 
     async def _log_in(self, bearer: Bearer) -> Login | None:
         """Ask the identity provider who it is, unless that is known."""
