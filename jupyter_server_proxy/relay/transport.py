@@ -1,0 +1,187 @@
+"""A connected socket as an asyncio transport that costs next to nothing while nothing happens on it.
+
+An upgraded connection is two sockets that may be open for days, most of that time idle. Asyncio's own transport takes
+some 1.3 KiB more for each: a dictionary of attributes, another of what can be asked for, addresses, a buffer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import socket
+from typing import Any, cast
+
+#: Bytes read at once, as asyncio does.
+READ_SIZE = 256 * 1024
+
+#: Bytes that may wait to be sent before the protocol is told to pause, and the level at which it may go on.
+WRITE_HIGH = 64 * 1024
+WRITE_LOW = 16 * 1024
+
+
+class SocketTransport(asyncio.Transport):
+    """The part of asyncio's transport interface that ``Duplex`` uses, over a socket.
+
+    Args:
+        sock: connected, and not blocking; it is closed with the transport.
+        protocol: takes ``data_received``, and keeps the other direction open at an end of file.
+    """
+
+    __slots__ = ("_closing", "_ended", "_full", "_loop", "_lost", "_paused", "_protocol", "_sock", "_unsent")
+
+    def __init__(self, sock: socket.socket, protocol: asyncio.Protocol) -> None:
+        # Not asyncio's constructor: it makes a dictionary for ``get_extra_info``.
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._protocol = protocol
+        self._paused = True
+        self._unsent: bytearray | None = None
+        self._full = False  # the protocol was told to pause
+        self._ended = False  # nothing more will be written
+        self._closing = False
+        self._lost = False  # the protocol will be told, or was
+
+    def start(self) -> None:
+        """Connect the protocol, and begin to read."""
+        self._protocol.connection_made(self)
+        # The event loop keeps the context with a callback. That of a request would keep the request, and its handler.
+        contextvars.Context().run(self.resume_reading)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """See ``asyncio.BaseTransport``; there is nothing but the socket."""
+        return self._sock if name == "socket" else default
+
+    # ---- what comes in
+
+    def pause_reading(self) -> None:
+        """See ``asyncio.ReadTransport``."""
+        if not self._paused and not self._closing:
+            self._paused = True
+            self._loop.remove_reader(self._sock.fileno())
+
+    def resume_reading(self) -> None:
+        """See ``asyncio.ReadTransport``."""
+        if self._paused and not self._closing:
+            self._paused = False
+            self._loop.add_reader(self._sock.fileno(), self._read)
+
+    def _read(self) -> None:
+        try:
+            data = self._sock.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        try:
+            if data:
+                self._protocol.data_received(data)
+            else:
+                self.pause_reading()
+                self._protocol.eof_received()
+        except Exception as error:
+            self._lose(error)
+            raise  # to the event loop, which logs it
+
+    # ---- what goes out
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        """See ``asyncio.WriteTransport``. Nothing of a buffer is kept."""
+        if self._closing:
+            return
+        if self._unsent is None:
+            try:
+                sent = self._sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                self._lose(error)
+                return
+            if sent == len(data):
+                return
+            self._unsent = bytearray(memoryview(data)[sent:])
+            self._loop.add_writer(self._sock.fileno(), self._flush)
+        else:
+            self._unsent += data
+        if len(self._unsent) > WRITE_HIGH and not self._full:
+            self._full = True
+            self._protocol.pause_writing()
+
+    def get_write_buffer_size(self) -> int:
+        """See ``asyncio.WriteTransport``."""
+        return len(self._unsent or b"")
+
+    def can_write_eof(self) -> bool:
+        """See ``asyncio.WriteTransport``."""
+        return True
+
+    def write_eof(self) -> None:
+        """See ``asyncio.WriteTransport``."""
+        if self._ended or self._closing:
+            return
+        self._ended = True
+        if self._unsent is None:
+            self._shut_down()
+
+    def _flush(self) -> None:
+        assert self._unsent is not None
+        try:
+            sent = self._sock.send(self._unsent)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        del self._unsent[:sent]
+        if self._full and len(self._unsent) <= WRITE_LOW:
+            self._full = False
+            self._protocol.resume_writing()
+        if self._unsent:
+            return
+        self._forget_unsent()
+        if self._closing:
+            self._lose(None)
+        elif self._ended:
+            self._shut_down()
+
+    def _forget_unsent(self) -> None:
+        if self._unsent is not None:
+            self._unsent = None
+            self._loop.remove_writer(self._sock.fileno())
+
+    def _shut_down(self) -> None:
+        with contextlib.suppress(OSError):  # the peer has reset the connection, which reading will tell
+            self._sock.shutdown(socket.SHUT_WR)
+
+    # ---- the end
+
+    def is_closing(self) -> bool:
+        """See ``asyncio.BaseTransport``."""
+        return self._closing
+
+    def close(self) -> None:
+        """Close after what was written is sent."""
+        self.pause_reading()
+        self._closing = True
+        if self._unsent is None:
+            self._lose(None)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._lose(None)
+
+    def _lose(self, error: Exception | None) -> None:
+        if self._lost:
+            return
+        self.pause_reading()
+        self._forget_unsent()
+        self._closing = self._lost = True
+        self._loop.call_soon(self._tell, error)
+
+    def _tell(self, error: Exception | None) -> None:
+        protocol, self._protocol = self._protocol, cast(asyncio.Protocol, None)  # each of them holds the other
+        try:
+            protocol.connection_lost(error)
+        finally:
+            self._sock.close()

@@ -1,0 +1,310 @@
+"""A transport on a socket and an event loop that do what the test says: W3, W9."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jupyter_server_proxy.relay.transport import WRITE_HIGH, SocketTransport
+
+
+class Loop:
+    """Remembers whom to call for which descriptor."""
+
+    def __init__(self) -> None:
+        self.readers: dict[int, Callable[[], None]] = {}
+        self.writers: dict[int, Callable[[], None]] = {}
+        self.soon: list[Callable[[], None]] = []
+        self.contexts: list[contextvars.Context] = []
+
+    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
+        self.readers[fd] = callback
+        self.contexts.append(contextvars.copy_context())
+
+    def remove_reader(self, fd: int) -> None:
+        del self.readers[fd]
+
+    def add_writer(self, fd: int, callback: Callable[[], None]) -> None:
+        self.writers[fd] = callback
+
+    def remove_writer(self, fd: int) -> None:
+        del self.writers[fd]
+
+    def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
+        self.soon.append(lambda: callback(*args))
+
+    def turn(self) -> None:
+        soon, self.soon = self.soon, []
+        for callback in soon:
+            callback()
+
+
+class Socket:
+    """Takes ``room`` bytes, and gives what is in ``incoming``; an exception in either is raised."""
+
+    def __init__(self) -> None:
+        self.room: int | OSError = 1 << 30
+        self.incoming: list[bytes | OSError] = []
+        self.sent = b""
+        self.said: list[str] = []
+
+    def fileno(self) -> int:
+        return 7
+
+    def recv(self, size: int) -> bytes:
+        if not self.incoming:
+            raise BlockingIOError
+        given = self.incoming.pop(0)
+        if isinstance(given, OSError):
+            raise given
+        return given
+
+    def send(self, data) -> int:
+        if isinstance(self.room, OSError):
+            raise self.room
+        if not self.room:
+            raise BlockingIOError
+        taken = bytes(data[: self.room])
+        self.room -= len(taken)
+        self.sent += taken
+        return len(taken)
+
+    def shutdown(self, how: int) -> None:
+        assert how == socket.SHUT_WR
+        self.said.append("shutdown")
+
+    def close(self) -> None:
+        self.said.append("close")
+
+
+class Protocol(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.said: list[Any] = []
+
+    def connection_made(self, transport) -> None:
+        self.said.append("made")
+
+    def data_received(self, data) -> None:
+        self.said.append(data)
+
+    def eof_received(self) -> bool:
+        self.said.append("eof")
+        return True
+
+    def pause_writing(self) -> None:
+        self.said.append("pause")
+
+    def resume_writing(self) -> None:
+        self.said.append("resume")
+
+    def connection_lost(self, exc) -> None:
+        self.said.append(("lost", exc))
+
+
+class Lab:
+    """A transport that has begun."""
+
+    def __init__(self) -> None:
+        self.loop, self.sock, self.protocol = Loop(), Socket(), Protocol()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(asyncio, "get_running_loop", lambda: self.loop)
+            sock: Any = self.sock
+            self.transport = SocketTransport(sock, self.protocol)
+        self.transport.start()
+        assert self.protocol.said.pop() == "made"
+
+    def readable(self, *incoming: bytes | OSError) -> None:
+        self.sock.incoming += incoming
+        self.loop.readers[7]()
+
+    def writable(self, room: int | OSError) -> None:
+        self.sock.room = room
+        self.loop.writers[7]()
+
+    @property
+    def watched(self) -> tuple[bool, bool]:
+        """Whether somebody waits to read, and to write."""
+        return bool(self.loop.readers), bool(self.loop.writers)
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+# ---- what comes in
+
+
+def test_bytes_are_received(lab: Lab) -> None:
+    lab.readable(b"a")
+    lab.readable()  # woken up in vain
+    lab.readable(b"b")
+    assert lab.protocol.said == [b"a", b"b"]
+
+
+def test_w3_nothing_is_read_while_reading_is_paused(lab: Lab) -> None:
+    lab.transport.pause_reading()
+    lab.transport.pause_reading()
+    assert lab.watched == (False, False)
+    lab.transport.resume_reading()
+    lab.transport.resume_reading()
+    lab.readable(b"a")
+    assert lab.protocol.said == [b"a"]
+
+
+def test_w9_the_other_direction_stays_open_at_an_end_of_file(lab: Lab) -> None:
+    lab.readable(b"")
+    assert lab.protocol.said == ["eof"]
+    assert lab.watched == (False, False)
+    lab.transport.write(b"answer")
+    assert lab.sock.sent == b"answer"
+    assert not lab.transport.is_closing()
+
+
+def test_a_reset_is_told_with_its_error(lab: Lab) -> None:
+    error = ConnectionResetError()
+    lab.readable(error)
+    assert lab.transport.is_closing()
+    assert lab.watched == (False, False)
+    assert lab.protocol.said == [], "not from within a call of the protocol's own"
+    lab.loop.turn()
+    assert lab.protocol.said == [("lost", error)]
+    assert lab.sock.said == ["close"]
+
+
+def test_a_protocol_that_fails_loses_its_connection(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(data: bytes) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(lab.protocol, "data_received", fail)
+    with pytest.raises(KeyError):  # which the event loop logs
+        lab.readable(b"a")
+    lab.loop.turn()
+    assert lab.sock.said == ["close"]
+
+
+def test_the_event_loop_does_not_keep_the_context_of_the_request() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("handler")
+    context = contextvars.copy_context()
+    context.run(variable.set, "of a request")
+    lab = context.run(Lab)
+    assert [variable in kept for kept in lab.loop.contexts] == [False]
+
+
+# ---- what goes out
+
+
+def test_what_the_socket_does_not_take_is_sent_later_and_in_order(lab: Lab) -> None:
+    lab.sock.room = 2
+    lab.transport.write(b"abcd")
+    lab.transport.write(b"ef")
+    assert (lab.sock.sent, lab.transport.get_write_buffer_size(), lab.watched) == (b"ab", 4, (True, True))
+    lab.writable(3)
+    lab.writable(0)
+    assert (lab.sock.sent, lab.transport.get_write_buffer_size(), lab.watched) == (b"abcde", 1, (True, True))
+    lab.writable(100)
+    assert (lab.sock.sent, lab.transport.get_write_buffer_size(), lab.watched) == (b"abcdef", 0, (True, False))
+    lab.transport.write(b"g")
+    assert lab.sock.sent == b"abcdefg"
+
+
+def test_nothing_of_a_buffer_that_is_used_again_is_kept(lab: Lab) -> None:
+    buffer = bytearray(b"first")
+    lab.sock.room = 0
+    lab.transport.write(memoryview(buffer))
+    buffer[:] = b"other"
+    lab.writable(100)
+    assert lab.sock.sent == b"first"
+
+
+def test_w3_the_protocol_pauses_while_much_waits_to_be_sent(lab: Lab) -> None:
+    lab.sock.room = 0
+    lab.transport.write(b"x" * WRITE_HIGH)
+    assert lab.protocol.said == []
+    lab.transport.write(b"x")
+    lab.transport.write(b"x")
+    assert lab.protocol.said == ["pause"]
+    lab.writable(WRITE_HIGH // 2)
+    assert lab.protocol.said == ["pause"]
+    lab.writable(WRITE_HIGH // 2)
+    assert lab.protocol.said == ["pause", "resume"]
+    lab.writable(WRITE_HIGH)
+    assert lab.protocol.said == ["pause", "resume"]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_w9_an_end_of_file_follows_what_was_written(lab: Lab, waits: bool) -> None:
+    if waits:
+        lab.sock.room = 0
+        lab.transport.write(b"last")
+    lab.transport.write_eof()
+    lab.transport.write_eof()
+    assert lab.sock.said == ([] if waits else ["shutdown"])
+    if waits:
+        lab.writable(100)
+    assert lab.sock.said == ["shutdown"]
+    assert lab.watched == (True, False)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_failed_write_loses_the_connection(lab: Lab, waits: bool) -> None:
+    error = BrokenPipeError()
+    if waits:
+        lab.sock.room = 0
+        lab.transport.write(b"x")
+        lab.writable(error)
+    else:
+        lab.sock.room = error
+        lab.transport.write(b"x")
+    lab.transport.write(b"more")
+    lab.loop.turn()
+    assert lab.protocol.said == [("lost", error)]
+    assert lab.watched == (False, False)
+
+
+# ---- the end
+
+
+def test_closing_sends_what_was_written(lab: Lab) -> None:
+    lab.sock.room = 0
+    lab.transport.write(b"last")
+    lab.transport.close()
+    lab.transport.close()
+    lab.loop.turn()
+    assert (lab.transport.is_closing(), lab.watched, lab.sock.said) == (True, (False, True), [])
+    lab.transport.resume_reading()
+    assert lab.watched == (False, True)
+    lab.writable(100)
+    lab.loop.turn()
+    assert lab.sock.sent == b"last"
+    assert lab.protocol.said == [("lost", None)]
+    assert lab.sock.said == ["close"]
+
+
+@pytest.mark.parametrize("closes_before", [False, True])
+def test_aborting_drops_what_was_written(lab: Lab, closes_before: bool) -> None:
+    lab.sock.room = 0
+    lab.transport.write(b"last")
+    if closes_before:
+        lab.transport.close()
+    lab.transport.abort()
+    lab.transport.abort()
+    lab.loop.turn()
+    assert lab.sock.sent == b""
+    assert lab.protocol.said == [("lost", None)]
+    assert lab.watched == (False, False)
+
+
+def test_the_socket_can_be_asked_for(lab: Lab) -> None:
+    assert lab.transport.get_extra_info("socket") is lab.sock
+    assert lab.transport.get_extra_info("peername", "x") == "x"
+    assert lab.transport.can_write_eof()
+
+
+def test_an_idle_transport_has_no_dictionary(lab: Lab) -> None:
+    assert not hasattr(lab.transport, "__dict__")
