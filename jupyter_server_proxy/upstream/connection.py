@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import socket
 from collections import deque
 from typing import Any, NamedTuple, cast
 
@@ -214,15 +215,27 @@ class UpstreamConnection(asyncio.Protocol):
         self._buffered = 0
         self.transport.abort()
 
+    def release_socket(self) -> tuple[socket.socket, bytes] | None:
+        """The socket of an upgraded connection, and the bytes that followed the 101.
+
+        None where it cannot be had apart from its transport, for which there is ``take_over``: under TLS, while not all
+        of what was written has been sent, when it is closed, and when there are no more descriptors.
+        """
+        sock = self.transport.get_extra_info("socket")
+        encrypted = self.transport.get_extra_info("sslcontext") is not None
+        if sock is None or encrypted or self.transport.is_closing() or self.transport.get_write_buffer_size():
+            return None
+        try:
+            duplicate: socket.socket = sock.dup()  # it keeps the connection open while the transport closes its own
+        except OSError:
+            return None
+        leftover = self._end_upgrade()
+        self.transport.abort()
+        return duplicate, leftover
+
     def take_over(self, protocol: asyncio.Protocol) -> None:
-        """Give the socket of an upgraded connection to another protocol, with the bytes that followed the 101."""
-        assert self._phase is Phase.UPGRADED
-        self._phase = Phase.CLOSED
-        self._stop_timer()
-        leftover, self._leftover = self._leftover, b""
-        # What follows may last for days, and this object with it: nothing of the exchange is needed any more.
-        self._parser = self._head = None
-        self._fields = []
+        """Give the transport of an upgraded connection to another protocol, with the bytes that followed the 101."""
+        leftover = self._end_upgrade()
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         if leftover:
@@ -342,6 +355,15 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish()
 
     # ---- private
+
+    def _end_upgrade(self) -> bytes:
+        """Be of no further use; returns the bytes that followed the 101."""
+        assert self._phase is Phase.UPGRADED
+        self._phase = Phase.CLOSED
+        self._stop_timer()
+        self._parser = None  # it holds us, and would wait for the garbage collector
+        leftover, self._leftover = self._leftover, b""
+        return leftover
 
     @property
     def _until_close(self) -> bool:

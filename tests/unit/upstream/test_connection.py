@@ -23,6 +23,14 @@ class RecordingTransport(asyncio.Transport):
         self.written = b""
         self.paused = False
         self.closed = False
+        self.extra: dict[str, object] = {}
+        self.unsent = 0
+
+    def get_extra_info(self, name, default=None):
+        return self.extra.get(name, default)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def write(self, data) -> None:
         self.written += data
@@ -208,6 +216,55 @@ def test_bytes_behind_a_101_go_to_the_next_protocol() -> None:
     connection.take_over(Next())
     assert received == [b"first"]
     assert not connection.transport.paused
+
+
+class Duplicable:
+    """A socket, or what asyncio shows of one."""
+
+    def __init__(self, *, exhausted: bool = False) -> None:
+        self._exhausted = exhausted
+
+    def dup(self) -> str:
+        if self._exhausted:
+            raise OSError("too many open files")
+        return "another"
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nfirst"
+
+
+def test_the_socket_of_an_upgraded_connection_can_be_had() -> None:
+    connection, _ = exchange(SWITCH, upgrade=True)
+    connection.transport.extra["socket"] = Duplicable()
+    assert connection.release_socket() == ("another", b"first")
+    assert connection.transport.closed, "its own descriptor"
+
+
+@pytest.mark.parametrize(
+    ("extra", "unsent", "closed"),
+    [
+        ({}, 0, False),
+        ({"socket": Duplicable(), "sslcontext": object()}, 0, False),
+        ({"socket": Duplicable()}, 1, False),
+        ({"socket": Duplicable()}, 0, True),
+        ({"socket": Duplicable(exhausted=True)}, 0, False),
+    ],
+    ids=["no socket", "TLS", "unsent bytes", "closed", "no descriptors"],
+)
+def test_otherwise_its_transport_goes_on(extra: dict[str, object], unsent: int, closed: bool) -> None:
+    connection, _ = exchange(SWITCH, upgrade=True)
+    transport = connection.transport
+    transport.extra, transport.unsent, transport.closed = extra, unsent, closed
+    assert connection.release_socket() is None
+    assert transport.closed is closed
+    received = []
+
+    class Next(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            received.append(data)
+
+    connection.take_over(Next())
+    assert received == [b"first"]
 
 
 def test_h5_a_reader_that_does_not_come_stops_the_socket() -> None:
