@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from .duplex import End
+from .transport import SocketTransport
 
 #: Bytes read at once, and bytes that may wait to be written before the other side is paused.
 CHUNK = 64 * 1024
@@ -18,10 +20,10 @@ WRITE_HIGH = 64 * 1024
 MAX_EARLY = 1024 * 1024
 
 
-async def adopt(stream: IOStream, end: End, head: bytes) -> None:
+def adopt(stream: IOStream, end: End, head: bytes) -> None:
     """Connect the client's end of a duplex to a stream that was detached from its HTTP connection.
 
-    A plain socket moves to an asyncio transport, which is several times as fast as the stream; TLS stays in tornado.
+    A plain socket moves to a transport that is several times as fast as the stream; TLS stays in tornado.
     The head is sent before bytes that the client sent early are delivered, so that nothing overtakes it.
 
     Args:
@@ -30,7 +32,7 @@ async def adopt(stream: IOStream, end: End, head: bytes) -> None:
         head: the 101, to be written first.
 
     Raises:
-        ConnectionError: the client has gone, or sent more than ``MAX_EARLY`` bytes early.
+        OSError: the client has gone, or sent more than ``MAX_EARLY`` bytes early.
     """
     if isinstance(stream, SSLIOStream):
         end.greeting = head
@@ -39,17 +41,16 @@ async def adopt(stream: IOStream, end: End, head: bytes) -> None:
     end.early, end.greeting = _drain_early(stream), head
     if stream.closed():
         raise ConnectionResetError("the client closed the connection during the upgrade")
-    # A duplicate keeps the connection open while tornado lets go of its own descriptor.
-    sock = stream.socket.dup()
-    stream.close()
     try:
-        sock.setblocking(False)
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
+        # A duplicate keeps the connection open while tornado lets go of its own descriptor.
+        sock = stream.socket.dup()
+    finally:
+        stream.close()
+    sock.setblocking(False)
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):  # the client has just gone, which reading will tell
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: end, sock)
-    except BaseException:
-        sock.close()
-        raise
+    SocketTransport(sock, end).start()
 
 
 def _drain_early(stream: IOStream) -> bytes:

@@ -43,10 +43,12 @@ class End(asyncio.Protocol):
         early: bytes that came in before there was a transport; they count as received when it is connected.
     """
 
+    __slots__ = ("duplex", "early", "ended", "greeting", "lost", "peer", "transport")
+
     def __init__(self, duplex: Duplex) -> None:
         self.duplex = duplex
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self.peer: End = self
+        self.peer: End = cast(End, None)
         self.ended = False
         self.lost = False
         self.greeting = b""
@@ -114,17 +116,24 @@ class End(asyncio.Protocol):
 
 
 class Duplex:
-    """The pair; ``run`` lasts until both ends are closed.
+    """The pair. Nobody waits for its end: there may be thousands of pairs, open for days.
 
     Args:
         on_data: called with what comes in, and whether it comes from the client; must be quick.
+
+    Attributes:
+        closed: both ends are closed, or are closed by a reset.
     """
 
+    __slots__ = ("_last_progress", "_on_closed", "_on_data", "_watch", "client", "closed", "server")
+
+    client: End
+    server: End
+
     def __init__(self, on_data: OnData | None = None) -> None:
-        self.client: End = End(self)
-        self.server: End = End(self)
+        self.closed = False
         self._on_data = on_data
-        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._on_closed: Callable[[], None] | None = None
         self._last_progress = 0.0
         self._watch: asyncio.TimerHandle | None = None
 
@@ -133,16 +142,21 @@ class Duplex:
         self.client, self.server = client, server
         client.peer, server.peer = server, client
 
-    async def run(self) -> None:
-        """Wait until both ends are closed; cancelling it resets both."""
-        try:
-            await self._closed
-        finally:
-            if self._watch is not None:
-                self._watch.cancel()
-            for end in (self.client, self.server):
-                if not end.lost:
-                    reset(end.transport)
+    def when_closed(self, callback: Callable[[], None]) -> None:
+        """Have one function called when both ends are closed; at once if they are."""
+        if self.closed:
+            callback()
+        else:
+            self._on_closed = callback
+
+    def reset(self) -> None:
+        """Reset both ends, and be closed without waiting for them."""
+        if self.closed:
+            return
+        for end in (self.client, self.server):
+            if not end.lost:
+                reset(end.transport)
+        self._close()
 
     def note_progress(self, end: End, data: bytes | memoryview) -> None:
         """Called by an end that received bytes."""
@@ -161,10 +175,22 @@ class Duplex:
 
     def end_lost(self) -> None:
         """Called by an end that is closed."""
-        if self.client.lost and self.server.lost and not self._closed.done():
-            self._closed.set_result(None)
-        elif self._watch is None:
+        if self.client.lost and self.server.lost:
+            self._close()
+            # They hold each other, and would wait for the garbage collector.
+            del self.client.peer, self.server.peer, self.client, self.server
+        elif self._watch is None and not self.closed:
             self._check_progress()  # what is left to flush at the other end must not take for ever
+
+    def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        if not self.closed:
+            self.closed = True
+            callback, self._on_closed = self._on_closed, None
+            if callback is not None:
+                callback()
 
     def _check_progress(self) -> None:
         loop = asyncio.get_running_loop()

@@ -49,28 +49,19 @@ def _unmask(payload: bytes, mask: bytes, offset: int) -> bytes:
     return websocket_mask(mask[turn:] + mask[:turn] if turn else mask, payload)
 
 
-class MessageEnd(End, asyncio.BufferedProtocol):
+class MessageEnd(End):
     """The websocket side: unwraps what comes in, wraps what goes out, and answers control frames."""
+
+    __slots__ = ("_close_sent", "_decoder", "_timer")
 
     def __init__(self, duplex: Duplex) -> None:
         super().__init__(duplex)
         self._decoder = FrameDecoder(_unmask)
-        self._buffer = memoryview(b"")
         self._close_sent = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Called by the event loop, which writes what comes in there."""
-        if not self._buffer:
-            self._buffer = memoryview(bytearray(READ_SIZE))
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Called by the event loop. Nothing of the buffer is kept."""
-        self.data_received(self._buffer[:nbytes])
-
-    def data_received(self, data: bytes | memoryview) -> None:
-        """Called by tornado's transport for TLS."""
+    def data_received(self, data: bytes) -> None:
+        """Called by the transport."""
         if self.ended:
             return
         self.duplex.note_progress(self, data)
@@ -202,20 +193,24 @@ class Bridge:
 
     def abort(self) -> None:
         """Give up before ``run``."""
+        self._client.lost = True  # it was never there
         if not self._server.lost:
             self._server.transport.abort()
 
-    async def run(self, stream: IOStream, head: bytes) -> None:
-        """Relay until both sides have closed; cancelling it resets both.
+    def run(self, stream: IOStream, head: bytes) -> Duplex | None:
+        """Relay until both sides have closed; this only begins it.
 
         Args:
             stream: the client, detached from its HTTP connection.
             head: the 101 as the client is to see it.
+
+        Returns:
+            What owns both connections from now on; None if the client has gone, and both are closed.
         """
         try:
-            await adopt(stream, self._client, head)
+            adopt(stream, self._client, head)
         except OSError:
             self.abort()
-            return
+            return None
         self._server.client_connected()
-        await self._duplex.run()
+        return self._duplex

@@ -7,29 +7,40 @@ from tornado.iostream import IOStream
 from ..upstream.connection import UpstreamConnection
 from .client import adopt
 from .duplex import Duplex, End, OnData
+from .transport import SocketTransport
 
 
-async def tunnel(stream: IOStream, upstream: UpstreamConnection, head: bytes, on_data: OnData | None = None) -> None:
-    """Relay until both sides have closed; cancelling it resets both.
+def tunnel(stream: IOStream, upstream: UpstreamConnection, head: bytes, on_data: OnData | None = None) -> Duplex | None:
+    """Relay until both sides have closed; this only begins it.
 
     Args:
         stream: the client, detached from its HTTP connection.
         upstream: a connection whose response was 101.
         head: the 101 as the client is to see it.
         on_data: see ``Duplex``.
+
+    Returns:
+        What owns both connections from now on; None if the client has gone, and both are closed.
     """
     duplex = Duplex(on_data)
     client, server = End(duplex), End(duplex)
     duplex.join(client, server)
-    # The origin server's socket is paused since its 101; it is joined first so that early bytes have somewhere to go.
-    server.transport = upstream.transport
+    # Nothing is read from the origin server since its 101. It is joined first so that early bytes of the client have
+    # somewhere to go; what it sent behind the 101 is delivered when the client is there.
+    released = upstream.release_socket()
+    own = None if released is None else SocketTransport(released[0], server)
+    server.transport = own or upstream.transport
     try:
-        await adopt(stream, client, head)
+        adopt(stream, client, head)
     except OSError:
-        upstream.abort()
-        return
-    del stream
+        client.lost = True  # it was never there
+        server.transport.abort()
+        return None
+    if released is not None and own is not None:
+        server.early = released[1]
+        own.start()
+        return duplex
     upstream.take_over(server)
     if upstream.transport.is_closing():
         server.connection_lost(None)  # it closed before this end could be told
-    await duplex.run()
+    return duplex

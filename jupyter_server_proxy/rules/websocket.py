@@ -194,6 +194,8 @@ class FrameWalker:
     For connections whose bytes are passed on as they are: it tells messages from pings, and takes no part.
     """
 
+    __slots__ = ("_header", "_in_data", "_left")
+
     def __init__(self) -> None:
         self._left = 0
         self._header = b""

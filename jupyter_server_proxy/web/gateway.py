@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
@@ -29,6 +29,7 @@ from ..errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from ..relay.duplex import Duplex
 from ..relay.http import Upload, collect_body, relay_body
 from ..relay.rawsocket import Bridge
 from ..relay.upgrade import tunnel
@@ -48,6 +49,7 @@ from .meter import Meter, request_id
 from .outgoing import OutgoingRequest, websocket_answer
 from .response import ClientResponse
 from .runtime import Runtime
+from .upgraded import Upgraded
 
 T = TypeVar("T")
 
@@ -83,6 +85,8 @@ class Gateway(HTTPMessageDelegate):
         self._refusal: HTTPMessageDelegate | None = None
         self._journey: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
+        self._upgraded: Upgraded | None = None
+        self._user: Any = None
         self._credentials = _NO_CREDENTIALS
         self._identity: Identity | None = None
         self._id = request_id(names.get("X-Request-Id"))
@@ -171,6 +175,8 @@ class Gateway(HTTPMessageDelegate):
                     await self._upload.send(body)
                 self._upload.end()
         await asyncio.wait({self._journey})
+        if self._upgraded is not None:
+            await self._upgraded.wait()
 
     # ---- the journey
 
@@ -203,7 +209,7 @@ class Gateway(HTTPMessageDelegate):
         """Serve, and turn what goes wrong into an answer, or into a visible end of one that has begun."""
         client = self._client
         self._meter.begin()  # here: a task that is cancelled before its first step would never end it
-        client.cookies = verdict.cookies
+        client.cookies, self._user = verdict.cookies, verdict.user
         self._credentials, self._identity = verdict.credentials, verdict.identity
         try:
             await self._serve()
@@ -221,8 +227,9 @@ class Gateway(HTTPMessageDelegate):
         finally:
             if self._has_body:
                 client.body_wanted.set()
-            self._meter.end(client.status)
-            AccessRecord(self._request, client.status, verdict, self._runtime).write()
+            if self._upgraded is None:
+                self._meter.end(client.status)
+                AccessRecord(self._request, client.status, verdict, self._runtime).write()
 
     async def _serve(self) -> None:
         route, client = self._route, self._client
@@ -239,7 +246,8 @@ class Gateway(HTTPMessageDelegate):
             else:
                 await self._serve_http(address)
         finally:
-            admission.leave(address)
+            if self._upgraded is None:
+                admission.leave(address)
 
     async def _locate(self) -> Address:
         """Start the server, if need be. A person at a browser does not wait for long without seeing anything."""
@@ -268,10 +276,7 @@ class Gateway(HTTPMessageDelegate):
                 fields.append(("X-Request-ID", self._id))
             if status == 101:
                 start = serialize_head("HTTP/1.1 101 Switching Protocols", fields)
-                # A websocket may be open for days: let go of what it has no use for, tornado's stream among it.
-                del head, outgoing, fields
-                self._request.server_connection = None
-                await tunnel(client.detach(), upstream, start, self._meter.streamed)
+                self._hand_over(tunnel(client.detach(), upstream, start, self._meter.streamed), address)
             elif destination.handling.rewrite_response and not _is_event_stream(head):
                 await self._rewrite(upstream, head, outgoing)
             else:
@@ -282,7 +287,8 @@ class Gateway(HTTPMessageDelegate):
             upstream.abort()
             raise
         finally:
-            self._release(upstream)
+            if self._upgraded is None:
+                self._release(upstream)
             if status >= 500:
                 self._report_failed_request(status, first_line)
 
@@ -373,14 +379,18 @@ class Gateway(HTTPMessageDelegate):
         await self._connect(address, bridge.connect)
         try:
             self._meter.answered()
-            stream = client.detach()
-            await bridge.run(
-                stream, serialize_head("HTTP/1.1 101 Switching Protocols", answer + client.cookie_fields())
-            )
-        finally:
+            start = serialize_head("HTTP/1.1 101 Switching Protocols", answer + client.cookie_fields())
+            self._hand_over(bridge.run(client.detach(), start), address)
+        except BaseException:
             bridge.abort()
+            raise
 
     # ---- private
+
+    def _hand_over(self, duplex: Duplex | None, address: Address) -> None:
+        """The journey ends with the 101; what it has to do in the end is done by another when the connection ends."""
+        if duplex is not None:
+            self._upgraded = Upgraded(self._runtime, duplex, self._meter, address, self._request, self._user)
 
     def _release(self, upstream: UpstreamConnection) -> None:
         """Give the connection back, if both its response and our request were complete."""

@@ -43,11 +43,16 @@ class Meter:
         upgrade: the protocol that it asks for.
     """
 
+    __slots__ = (
+        "_begun", "_counts", "_excused", "_handling", "_is_upgrade", "_next_touch", "_request", "_runtime", "_traffic",
+        "_usage", "_waits", "_walkers",
+    )  # fmt: skip
+
     def __init__(
         self, runtime: Runtime, request: HTTPServerRequest, destination: Destination, upgrade: str | None
     ) -> None:
         self._runtime = runtime
-        self._request = request
+        self._request: HTTPServerRequest | None = request
         self._handling = destination.handling
         self._traffic = destination.traffic
         self._usage = destination.usage
@@ -65,7 +70,9 @@ class Meter:
         """The request has been let in."""
         self._begun = time.monotonic()
         self._traffic.began(self._is_upgrade)
-        self._counts = self._is_use()
+        request, self._request = self._request, None  # for which a websocket that is open for days has no use
+        assert request is not None
+        self._counts = self._is_use(request)
         if self._usage is not None:
             self._waits = True
             self._usage.waiting += 1
@@ -129,7 +136,7 @@ class Meter:
             times = self._runtime.application.settings.setdefault("last_activity_times", {})
             times[ACTIVITY_KEY] = datetime.now(timezone.utc)
 
-    def _is_use(self) -> bool:
+    def _is_use(self, request: HTTPServerRequest) -> bool:
         """Whether this request counts; where requests are never activity of Jupyter, they are use of the server."""
         handling = self._handling
         policy = handling.update_last_activity if callable(handling.update_last_activity) else True
@@ -137,8 +144,8 @@ class Meter:
             return counts_as_activity(
                 policy,
                 handling.exclude_last_activity_patterns,
-                self._request.path,
-                self._request,
+                request.path,
+                request,
             )
         except Exception:
             self._runtime.log.exception("update_last_activity failed; the request counts as activity")
@@ -146,5 +153,7 @@ class Meter:
 
 
 class _Anything(FrameWalker):
+    __slots__ = ()
+
     def feed(self, data: bytes | memoryview) -> bool:
         return True

@@ -20,6 +20,7 @@ from .traffic import Traffic
 
 if TYPE_CHECKING:
     from ..supervise.supervisor import Supervisor
+    from .upgraded import Upgraded
 
 
 #: Key of this package in Jupyter Server's ``last_activity_times``.
@@ -71,7 +72,7 @@ class Door(Protocol):
 
 @dataclass
 class Runtime:
-    """The application, the supervisor, the connection pool, and the journeys under way."""
+    """The application, the supervisor, the connection pool, the journeys under way, and what has come of some."""
 
     application: Application
     base_url: str
@@ -86,6 +87,7 @@ class Runtime:
     write_access: Callable[[Any], None] | None = None  # instead of the application's ``log_request``
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
+    upgraded: set[Upgraded] = field(default_factory=set)  # connections that are open
     on_close: list[Callable[[], None]] = field(default_factory=list)
     traffic: dict[str, Traffic] = field(default_factory=dict)  # by name of the server; "" for all that URLs name
 
@@ -110,6 +112,8 @@ class Runtime:
         for journey in journeys:
             journey.cancel()
         await asyncio.gather(*journeys, return_exceptions=True)
+        for connection in list(self.upgraded):
+            connection.reset()
         await self.supervisor.stop_all()
         for function in self.on_close:
             function()

@@ -25,7 +25,7 @@ class StateHandler(JupyterHandler):
         self.finish(
             {
                 "tasks": sorted(task.get_name() for task in asyncio.all_tasks()),
-                "journeys": len(runtime.journeys),
+                "journeys": len(runtime.journeys) + len(runtime.upgraded),
                 "inside": sum(runtime.admission._inside.values()) + sum(runtime.upgrades._inside.values()),
                 "in_line": sum(map(len, [*runtime.admission._line.values(), *runtime.upgrades._line.values()])),
                 "idle": runtime.pool.idle_count(),

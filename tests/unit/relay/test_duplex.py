@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
 from jupyter_server_proxy.relay import duplex as module
 from jupyter_server_proxy.relay.duplex import Duplex, End
-from jupyter_server_proxy.relay.rawsocket import MessageEnd, SocketEnd
+from jupyter_server_proxy.relay.rawsocket import Bridge, MessageEnd, SocketEnd
 from jupyter_server_proxy.relay.rawsocket import _unmask as unmask
 from jupyter_server_proxy.rules.websocket import Opcode, apply_mask, encode_close, encode_frame
 
@@ -114,6 +116,8 @@ async def test_w3_a_full_buffer_stops_the_other_side() -> None:
 
 async def test_w9_half_close() -> None:
     duplex, client, server = join()
+    ended = []
+    duplex.when_closed(lambda: ended.append(True))
     assert client.eof_received() is True
     assert server.transport.said == ["eof"]
     server.data_received(b"still comes")
@@ -122,8 +126,9 @@ async def test_w9_half_close() -> None:
     assert client.transport.said == ["eof", "close"]
     assert server.transport.said == ["eof", "close"]
     client.connection_lost(None)
+    assert not ended
     server.connection_lost(None)
-    await duplex.run()
+    assert ended == [True]
 
 
 async def test_tls_is_closed_where_it_cannot_be_half_closed() -> None:
@@ -141,21 +146,45 @@ async def test_an_orderly_end_flushes_and_a_reset_resets() -> None:
     assert client.transport.said == ["abort"]
 
 
-async def test_run_ends_when_both_ends_are_lost_and_resets_when_cancelled() -> None:
+async def test_it_is_closed_when_both_ends_are_lost() -> None:
     duplex, client, server = join()
-    running = asyncio.ensure_future(duplex.run())
+    ended = []
+    duplex.when_closed(lambda: ended.append(True))
     client.connection_lost(None)
-    await asyncio.sleep(0)
-    assert not running.done()
+    assert (ended, duplex.closed) == ([], False)
     server.connection_lost(None)
-    await running
+    assert (ended, duplex.closed) == ([True], True)
+    duplex.reset()
+    assert ended == [True]
+    duplex.when_closed(lambda: ended.append(False))
+    assert ended == [True, False], "it is too late to wait"
+
+
+async def test_a_reset_resets_both_ends_and_waits_for_neither() -> None:
     duplex, client, server = join()
-    running = asyncio.ensure_future(duplex.run())
-    await asyncio.sleep(0)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    ended = []
+    duplex.when_closed(lambda: ended.append(True))
+    duplex.reset()
+    duplex.reset()
     assert client.transport.said == server.transport.said == ["abort"]
+    assert ended == [True]
+    client.connection_lost(None)
+    server.connection_lost(None)
+    assert ended == [True]
+
+
+async def test_what_has_ended_does_not_wait_for_the_garbage_collector() -> None:
+    duplex, client, server = join()
+    gone = weakref.ref(client.transport), weakref.ref(server.transport)
+    client.eof_received()  # there is a timer from now on
+    client.connection_lost(None)
+    server.connection_lost(None)
+    gc.disable()
+    try:
+        del duplex, client, server
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_a_half_closed_connection_does_not_stay_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +303,7 @@ async def test_while_everything_is_sent_one_buffer_does() -> None:
     first = server.get_buffer(-1)
     receive(server, b"b")
     assert server.get_buffer(-1).obj is first.obj
-    receive(client, frame(Opcode.BINARY, b"x"))
+    client.data_received(frame(Opcode.BINARY, b"x"))
     assert server.transport.sent == b"x"
 
 
@@ -291,6 +320,15 @@ async def test_nothing_is_sent_after_our_close_frame() -> None:
     receive(server, b"late")
     assert client.transport.sent == encode_close(1000)
     client.connection_lost(None)
+
+
+async def test_a_conversation_that_never_had_a_client_leaves_no_timer() -> None:
+    bridge = Bridge()
+    bridge._server.connection_made(transport := RecordingTransport())
+    bridge.abort()
+    assert transport.said == ["abort"]
+    bridge._server.connection_lost(None)
+    assert bridge._duplex.closed
 
 
 @pytest.mark.parametrize("offset", range(9))
