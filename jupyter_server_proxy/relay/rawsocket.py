@@ -40,6 +40,10 @@ CLOSE_TIMEOUT = 10.0
 READ_SIZE = 256 * 1024
 HEADROOM = MAX_HEADER
 
+#: What comes in from any server stands here while it is passed on. One for each connection would be what an idle
+#: conversation mostly consists of.
+_BUFFER = memoryview(bytearray(HEADROOM + READ_SIZE))
+
 
 def _unmask(payload: bytes, mask: bytes, offset: int) -> bytes:
     """``apply_mask``, by tornado's C where it has been compiled."""
@@ -84,19 +88,17 @@ class MessageEnd(End):
         if not self._close_sent:
             super().deliver(encode_frame(Opcode.BINARY, data))
 
-    def deliver_in_place(self, buffer: memoryview, size: int) -> bool:
+    def deliver_in_place(self, buffer: memoryview, size: int) -> None:
         """The same for bytes that begin at ``HEADROOM`` of a buffer; the header is written in front of them.
 
-        Returns:
-            Whether the transport still holds on to the buffer.
+        The buffer may be used again afterwards: transports of clients copy what they cannot send at once.
         """
         if self._close_sent or self.transport.is_closing():
-            return False
+            return
         header = encode_header(Opcode.BINARY, size)
         start = HEADROOM - len(header)
         buffer[start:HEADROOM] = header
         self.transport.write(buffer[start : HEADROOM + size])
-        return self.transport.get_write_buffer_size() > 0
 
     def finish(self) -> None:
         """The server has ended its stream: say so, and give the client time to answer (RFC 6455 7.1.1)."""
@@ -128,26 +130,22 @@ class SocketEnd(End, asyncio.BufferedProtocol):
 
     def __init__(self, duplex: Duplex) -> None:
         super().__init__(duplex)
-        self._buffer = memoryview(b"")
         self._kept: list[bytes] = []
         self._connected = False
         self._early_eof = False
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by the event loop, which writes what comes in there."""
-        if not self._buffer:
-            self._buffer = memoryview(bytearray(HEADROOM + READ_SIZE))
-        return self._buffer[HEADROOM:]
+        return _BUFFER[HEADROOM:]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Called by the event loop."""
-        data = self._buffer[HEADROOM : HEADROOM + nbytes]
+        """Called by the event loop, at once. Nothing of the buffer is kept."""
+        data = _BUFFER[HEADROOM : HEADROOM + nbytes]
         if not self._connected:
             self._kept.append(bytes(data))
             return
         self.duplex.note_progress(self, data)
-        if self.peer.deliver_in_place(self._buffer, nbytes):
-            self._buffer = memoryview(b"")  # what has not been sent stands in it; the next bytes get another
+        self.peer.deliver_in_place(_BUFFER, nbytes)
 
     def eof_received(self) -> bool:
         """Called by the event loop."""

@@ -54,24 +54,6 @@ class RecordingTransport(asyncio.Transport):
         self.said.append("abort")
 
 
-class HoldingTransport(RecordingTransport):
-    """Sends nothing for a while, and keeps what it is given without copying it, as asyncio does from Python 3.12 on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held: list[memoryview] = []
-
-    def write(self, data) -> None:
-        self.held.append(memoryview(data))
-
-    def get_write_buffer_size(self) -> int:
-        return sum(map(len, self.held))
-
-    def flush(self) -> None:
-        self.sent += b"".join(self.held)
-        self.held.clear()
-
-
 def receive(end, data: bytes) -> None:
     """Bytes come in at an end that lends its buffer to the transport."""
     buffer = end.get_buffer(-1)
@@ -284,27 +266,14 @@ async def test_what_the_server_says_first_is_kept_for_the_client() -> None:
     client.connection_lost(None)
 
 
-async def test_the_buffer_is_used_again_only_when_all_of_it_was_sent() -> None:
-    _, client, server = join(MessageEnd, SocketEnd)
-    client.transport = HoldingTransport()
-    receive(server, b"first")
-    receive(server, b"2nd")
-    client.transport.flush()
-    receive(server, b"third, and longer")
-    client.transport.flush()
-    assert client.transport.sent == b"".join(
-        encode_frame(Opcode.BINARY, part) for part in (b"first", b"2nd", b"third, and longer")
-    )
-
-
-async def test_while_everything_is_sent_one_buffer_does() -> None:
-    _, client, server = join(MessageEnd, SocketEnd)
-    receive(server, b"a")
-    first = server.get_buffer(-1)
-    receive(server, b"b")
-    assert server.get_buffer(-1).obj is first.obj
-    client.data_received(frame(Opcode.BINARY, b"x"))
-    assert server.transport.sent == b"x"
+async def test_one_buffer_does_for_all_conversations() -> None:
+    (_, first_client, first), (_, second_client, second) = join(MessageEnd, SocketEnd), join(MessageEnd, SocketEnd)
+    receive(first, b"a")
+    assert second.get_buffer(-1).obj is first.get_buffer(-1).obj
+    receive(second, b"b")
+    receive(first, b"longer")
+    assert first_client.transport.sent == encode_frame(Opcode.BINARY, b"a") + encode_frame(Opcode.BINARY, b"longer")
+    assert second_client.transport.sent == encode_frame(Opcode.BINARY, b"b")
 
 
 @pytest.mark.parametrize("size", [1, 125, 126, 65535, 65536, 256 * 1024])
