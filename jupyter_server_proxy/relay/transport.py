@@ -1,7 +1,8 @@
 """A connected socket as an asyncio transport that costs next to nothing while nothing happens on it.
 
 An upgraded connection is two sockets that may be open for days, most of that time idle. Asyncio's own transport takes
-some 1.3 KiB more for each: a dictionary of attributes, another of what can be asked for, addresses, a buffer.
+1.4 KiB for each, by tracemalloc on Python 3.11, and this one 0.55: there is no dictionary of attributes, none of what
+can be asked for, no addresses, and no buffer.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ class SocketTransport(asyncio.Transport):
 
     def start(self) -> None:
         """Connect the protocol, and begin to read."""
-        self._protocol.connection_made(self)
         # The event loop keeps the context with a callback. That of a request would keep the request, and its handler.
         contextvars.Context().run(self.resume_reading)
+        self._protocol.connection_made(self)  # afterwards: it may pause
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """See ``asyncio.BaseTransport``; there is nothing but the socket."""

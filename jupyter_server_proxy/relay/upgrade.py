@@ -27,8 +27,10 @@ def tunnel(stream: IOStream, upstream: UpstreamConnection, head: bytes, on_data:
     duplex.join(client, server)
     # Nothing is read from the origin server since its 101. It is joined first so that early bytes of the client have
     # somewhere to go; what it sent behind the 101 is delivered when the client is there.
-    released = upstream.release_socket()
-    own = None if released is None else SocketTransport(released[0], server)
+    own: SocketTransport | None = None
+    if (released := upstream.release_socket()) is not None:
+        sock, server.early = released
+        own = SocketTransport(sock, server)
     server.transport = own or upstream.transport
     try:
         adopt(stream, client, head)
@@ -36,8 +38,7 @@ def tunnel(stream: IOStream, upstream: UpstreamConnection, head: bytes, on_data:
         client.lost = True  # it was never there
         server.transport.abort()
         return None
-    if released is not None and own is not None:
-        server.early = released[1]
+    if own is not None:
         own.start()
         return duplex
     upstream.take_over(server)

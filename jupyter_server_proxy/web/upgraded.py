@@ -28,7 +28,7 @@ class Upgraded:
         duplex: the connection.
         meter: of the request.
         address: where the request has a place among the upgrades.
-        request: as it was logged in.
+        request: as tornado parsed it; a few strings of it are kept.
         user: who sent it, as the identity provider knows them.
     """
 
