@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Hashable
 from functools import cached_property
 from typing import Any
 
@@ -90,10 +91,13 @@ class JupyterDoor:
         bearer = Bearer(self._application, request)
         if not bearer.check_host():
             return Refusal("This Host is not allowed.")
-        login = await self._log_in(bearer)
+        key = self._logins.key(bearer)
+        login = self._logins.find(key) or await self._log_in(bearer, key)
         if login is None:
             return Refusal("Not logged in.", logging_in_helps=True)
-        user = login.user
+        # What the provider has noted, or would have, for ``check_origin`` and others.
+        bearer._token_authenticated = login.by_token
+        user = login.verdict.user
         bearer.current_user = bearer._jupyter_current_user = user
         if upgrade and not bearer.check_origin():
             return Refusal("Cross-origin connections are not allowed.")
@@ -126,14 +130,8 @@ class JupyterDoor:
         bearer.xsrf_token  # noqa: B018 - sets the cookie, where the browser has none that is good
         return bearer.set_cookies()
 
-    async def _log_in(self, bearer: Bearer) -> Login | None:
-        """Ask the identity provider who it is, unless that is known."""
-        key = self._logins.key(bearer)
-        login = self._logins.find(key)
-        if login is not None:
-            # as the provider would have noted for ``check_origin`` and others
-            bearer._token_authenticated = login.by_token
-            return login
+    async def _log_in(self, bearer: Bearer, key: Hashable | None) -> Login | None:
+        """Ask the identity provider who it is, and remember under a key whom it has let in."""
         provider = bearer.identity_provider
         user = provider.get_user(bearer)
         if inspect.isawaitable(user):

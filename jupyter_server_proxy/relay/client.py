@@ -36,20 +36,31 @@ async def adopt(stream: IOStream, end: End, head: bytes) -> None:
         end.greeting = head
         StreamTransport(stream, end).start()
         return
-    end.early, end.greeting = _drain_early(stream), head
-    if stream.closed():
-        raise ConnectionResetError("the client closed the connection during the upgrade")
-    # A duplicate keeps the connection open while tornado lets go of its own descriptor.
-    sock = stream.socket.dup()
-    stream.close()
+    end.greeting = head
+    sock, end.early = take_socket(stream)
     try:
-        sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: end, sock)
     except BaseException:
         sock.close()
         raise
+
+
+def take_socket(stream: IOStream) -> tuple[socket.socket, bytes]:
+    """The socket of a stream that was detached from its HTTP connection, and what the stream has read ahead.
+
+    Raises:
+        ConnectionError: the client has gone, or sent more than ``MAX_EARLY`` bytes early.
+    """
+    early = _drain_early(stream)
+    if stream.closed():
+        raise ConnectionResetError("the client closed the connection during the upgrade")
+    # A duplicate keeps the connection open while tornado lets go of its own descriptor.
+    sock = stream.socket.dup()
+    stream.close()
+    sock.setblocking(False)
+    return sock, early
 
 
 def _drain_early(stream: IOStream) -> bytes:
