@@ -7,6 +7,7 @@ applications, too.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -289,6 +290,29 @@ def test_a_login_on_one_connection_is_none_on_another(jupyter: Jupyter) -> None:
             assert anns.ask("echo/x").status == 403
 
 
+@pytest.mark.behaviour("S1")
+@pytest.mark.parametrize("connections", [1, 3])
+@pytest.mark.parametrize("how", [("Sec-Fetch-Mode: navigate",), ("Accept: text/html,*/*;q=0.8",)], ids=["new", "old"])
+def test_people_who_follow_the_same_link_are_not_the_same(
+    jupyter: Jupyter, connections: int, how: tuple[str, ...]
+) -> None:
+    """Jupyter makes somebody new of each who comes by a token, and a cookie by which it knows them later."""
+    users = []
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(jupyter)) for _ in range(connections)] * (3 // connections)
+        for client in clients:
+            client.warm_up(query=f"?token={jupyter.token}")
+            answer = client.ask(f"echo/x?token={jupyter.token}", *how)
+            user = received(answer)["x-jupyter-user"]
+            [line] = [line for line in answer.get_all("Set-Cookie") if line.startswith("username-")]
+            field = f"Cookie: {line.partition(';')[0]}"
+            for path in ("echo/x", f"echo/x?token={jupyter.token}"):
+                assert received(client.ask(path, field, *how))["x-jupyter-user"] == user
+            assert json.loads(client.ask("api/me", field).body)["identity"]["username"] == user
+            users.append(user)
+    assert len(set(users)) == 3
+
+
 # ---- what was good, and is no longer
 
 
@@ -531,5 +555,13 @@ def test_the_origin_of_every_handshake_is_looked_at(jupyter: Jupyter) -> None:
             for fields in ((), (ann,)):
                 answer = client.ask("echo/ws", *fields, *handshake, f"Origin: {origin}")
                 assert answer.status == (status if fields else 403), (origin, fields)
-                if status == 403:
+                if answer.status == 403:
                     assert client.ask("echo/x", ann).status == 200
+    token = authorization(jupyter.token)
+    with Client(jupyter) as client:
+        client.warm_up(ann)
+        client.warm_up(token)
+        assert client.ask("echo/ws", ann, *handshake, "Origin: http://evil.example").status == 403
+        assert (
+            client.ask("echo/ws", token, *handshake, "Origin: http://evil.example").status == 101
+        )  # as Jupyter has it
