@@ -13,6 +13,7 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application, HTTPError
 
 from ..rules.credentials import Credentials
+from ..rules.headers import is_navigation
 from ..rules.identity import Identity
 from ..rules.policy import SAFE_METHODS, is_cross_site
 from ..web.destinations import Destination
@@ -92,7 +93,9 @@ class JupyterDoor:
         if not bearer.check_host():
             return Refusal("This Host is not allowed.")
         key = self._logins.key(bearer)
-        login = self._logins.find(key) or await self._log_in(bearer, key)
+        login = self._logins.find(key)
+        if login is None or _is_new_person(login, request):
+            login = await self._log_in(bearer, key)
         if login is None:
             return Refusal("Not logged in.", logging_in_helps=True)
         # What the provider has noted, or would have, for ``check_origin`` and others.
@@ -142,8 +145,14 @@ class JupyterDoor:
         by_token = bool(provider.is_token_authenticated(bearer))
         credentials = credentials_of(bearer, by_token)
         login = Login(by_token, Pass(user, bearer.set_cookies(), credentials, identity_of(user)))
-        self._logins.remember(key, login)
+        if not _is_new_person(login, bearer.request):
+            self._logins.remember(key, login)
         return login
+
+
+def _is_new_person(login: Login, request: HTTPServerRequest) -> bool:
+    """Who comes to a page by a token alone is somebody new each time; the browser keeps the cookie that says who."""
+    return bool(login.verdict.cookies) and is_navigation(request.method or "", request.headers.get)
 
 
 def credentials_of(bearer: JupyterHandler, by_token: bool) -> Credentials:
