@@ -10,7 +10,8 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
-from tornado.web import RequestHandler
+from tornado.routing import AnyMatches, Rule
+from tornado.web import Application, RequestHandler
 from traitlets import TraitError
 
 from ..config import ServerProxy, has_own_handler, make_handlers
@@ -22,12 +23,13 @@ from ..web.assembly import default_handling, make_runtime, make_server, start_ti
 from ..web.destinations import Destination, ServerDestination
 from ..web.events import EventReporter
 from ..web.metrics import MetricsCollector, register, unregister
+from ..web.persistent import PersistentConnections
 from ..web.processview import watched_state
 from ..web.rest import Api
 from ..web.routes import RouteTable
 from ..web.runtime import RUNTIME_KEY, Runtime
 from ..web.traffic import Traffic
-from .accesslog import access_writer
+from .accesslog import quick_log
 from .door import JupyterDoor
 from .handlers import REST_ROUTES, IconHandler, ServersInfoHandler
 
@@ -75,7 +77,7 @@ def load(serverapp: Any) -> Runtime:
         serverapp.log,
         lambda: public_origin(serverapp.public_url, os.environ),
     )
-    runtime.write_access = access_writer(application, serverapp.log)
+    runtime.log_quickly = quick_log(application, serverapp.log)
     application.settings[RUNTIME_KEY] = runtime
     destinations: dict[str, tuple[Destination, bool]] = {}
     traffic = runtime.traffic
@@ -102,12 +104,13 @@ def load(serverapp: Any) -> Runtime:
         if entry.icon_path
     }
     base_url = runtime.base_url
+    table = RouteTable(runtime, destinations, handling, traffic[""])
     api = Api(runtime, traffic)
     application.add_handlers(
         ".*",
         [
             # First: it looks a name up, while each rule after it is a regular expression to try.
-            (".*", RouteTable(runtime, destinations, handling, traffic[""])),
+            Rule(AnyMatches(), table),
             *make_handlers(base_url, own),
             (url_path_join(base_url, "server-proxy/servers-info"), ServersInfoHandler, {"server_processes": processes}),
             (url_path_join(base_url, "server-proxy/icon/(.*)"), IconHandler, {"icons": icons}),
@@ -118,11 +121,28 @@ def load(serverapp: Any) -> Runtime:
             *_process_views(runtime),
         ],
     )
+    _come_first(application)
+    # There is no HTTP server yet.
+    connections = PersistentConnections(
+        application, table, lambda: getattr(serverapp, "http_server", None), serverapp.log
+    )
+    runtime.take_over = connections.take_over
+    runtime.on_close.append(connections.close)
     _make_observable(serverapp, runtime, traffic)
     serverapp.io_loop.add_callback(runtime.supervisor.autostart)
     atexit.register(runtime.supervisor.kill_all_now)
     serverapp.log.debug("jupyter-server-proxy knows these servers: %s", ", ".join(destinations) or "none")
     return runtime
+
+
+def _come_first(application: Application) -> None:
+    """Have our rules asked before those of extensions that were loaded before.
+
+    A server's requests would else pass all of their regular expressions; and a server is reached at its URL whatever
+    else is installed. Tornado has appended our rules before the one for what no extension wants.
+    """
+    rules = application.default_router.rules
+    rules.insert(0, rules.pop(-2))
 
 
 def _process_views(runtime: Runtime) -> list[tuple[Any, ...]]:

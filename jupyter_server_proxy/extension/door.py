@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Hashable
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,7 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application, HTTPError
 
 from ..rules.credentials import Credentials
+from ..rules.headers import is_navigation
 from ..rules.identity import Identity
 from ..rules.policy import SAFE_METHODS, is_cross_site
 from ..web.destinations import Destination
@@ -90,10 +92,15 @@ class JupyterDoor:
         bearer = Bearer(self._application, request)
         if not bearer.check_host():
             return Refusal("This Host is not allowed.")
-        login = await self._log_in(bearer)
+        key = self._logins.key(bearer)
+        login = self._logins.find(key)
+        if login is None or _is_new_person(login, request):
+            login = await self._log_in(bearer, key)
         if login is None:
             return Refusal("Not logged in.", logging_in_helps=True)
-        user = login.user
+        # What the provider has noted, or would have, for ``check_origin`` and others.
+        bearer._token_authenticated = login.by_token
+        user = login.verdict.user
         bearer.current_user = bearer._jupyter_current_user = user
         if upgrade and not bearer.check_origin():
             return Refusal("Cross-origin connections are not allowed.")
@@ -126,14 +133,8 @@ class JupyterDoor:
         bearer.xsrf_token  # noqa: B018 - sets the cookie, where the browser has none that is good
         return bearer.set_cookies()
 
-    async def _log_in(self, bearer: Bearer) -> Login | None:
-        """Ask the identity provider who it is, unless that is known."""
-        key = self._logins.key(bearer)
-        login = self._logins.find(key)
-        if login is not None:
-            # as the provider would have noted for ``check_origin`` and others
-            bearer._token_authenticated = login.by_token
-            return login
+    async def _log_in(self, bearer: Bearer, key: Hashable | None) -> Login | None:
+        """Ask the identity provider who it is, and remember under a key whom it has let in."""
         provider = bearer.identity_provider
         user = provider.get_user(bearer)
         if inspect.isawaitable(user):
@@ -144,8 +145,14 @@ class JupyterDoor:
         by_token = bool(provider.is_token_authenticated(bearer))
         credentials = credentials_of(bearer, by_token)
         login = Login(by_token, Pass(user, bearer.set_cookies(), credentials, identity_of(user)))
-        self._logins.remember(key, login)
+        if not _is_new_person(login, bearer.request):
+            self._logins.remember(key, login)
         return login
+
+
+def _is_new_person(login: Login, request: HTTPServerRequest) -> bool:
+    """Who comes to a page by a token alone is somebody new each time; the browser keeps the cookie that says who."""
+    return bool(login.verdict.cookies) and is_navigation(request.method or "", request.headers.get)
 
 
 def credentials_of(bearer: JupyterHandler, by_token: bool) -> Credentials:

@@ -67,8 +67,12 @@ class LoginCache:
         )
         if credentials == (None, None, ()):
             return None
-        # The Host is part of the cookie's name, the protocol of the attributes of the one that is set.
-        settings = (provider.token, provider.cookie_name, handler.settings.get("cookie_secret"))
+        secret = handler.settings.get("cookie_secret")
+        if not isinstance(secret, (str, bytes)):
+            return None  # tornado takes a dictionary of secrets, too, whose content may change
+        # The Host is part of the cookie's name, the protocol of the attributes of the one that is set. Without token
+        # and password everybody passes, for as long as neither is set.
+        settings = (provider.token, provider.auth_enabled, provider.cookie_name, secret)
         return (*credentials, request.host, request.protocol, *settings)
 
     def find(self, key: Hashable | None) -> Login | None:

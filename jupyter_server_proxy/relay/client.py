@@ -38,7 +38,21 @@ def adopt(stream: IOStream, end: End, head: bytes) -> None:
         end.greeting = head
         StreamTransport(stream, end).start()
         return
-    end.early, end.greeting = _drain_early(stream), head
+    end.greeting = head
+    sock, end.early = take_socket(stream)
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):  # the client has just gone, which reading will tell
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    SocketTransport(sock, end).start()
+
+
+def take_socket(stream: IOStream) -> tuple[socket.socket, bytes]:
+    """The socket of a stream that was detached from its HTTP connection, and what the stream has read ahead.
+
+    Raises:
+        OSError: the client has gone, or sent more than ``MAX_EARLY`` bytes early.
+    """
+    early = _drain_early(stream)
     if stream.closed():
         raise ConnectionResetError("the client closed the connection during the upgrade")
     try:
@@ -47,10 +61,7 @@ def adopt(stream: IOStream, end: End, head: bytes) -> None:
     finally:
         stream.close()
     sock.setblocking(False)
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError):  # the client has just gone, which reading will tell
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    SocketTransport(sock, end).start()
+    return sock, early
 
 
 def _drain_early(stream: IOStream) -> bytes:

@@ -17,13 +17,13 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.netutil import bind_sockets
-from tornado.routing import Router
+from tornado.routing import AnyMatches, Router, Rule
 from tornado.web import Application, RequestHandler
 
 from ..config import ServerProcess, ServerProxy
@@ -38,6 +38,7 @@ from ..web.assembly import default_handling, make_runtime, make_server, start_ti
 from ..web.destinations import Destination, Route, ServerDestination
 from ..web.gateway import Gateway
 from ..web.metrics import MetricsCollector
+from ..web.persistent import PersistentConnections
 from ..web.rest import Api
 from ..web.runtime import Door, Runtime
 from ..web.traffic import Traffic
@@ -46,11 +47,11 @@ from .checks import Checks
 from .door import OpenDoor
 from .handlers import NotFoundHandler, OpenHandler, own_routes
 
-if TYPE_CHECKING:
-    from tornado.routing import Rule
-
 #: Lines of the application's output that are logged when it could not be started.
 _LAST_LINES = 20
+
+#: Below the base URL, what may be ours and not the application's.
+_OWN_PATHS = ("/server-proxy/", "/oauth_callback")
 
 #: Seconds between looks at requests that are to finish, and at children of ours that nobody else waits for.
 _LOOK_PAUSE = 0.05
@@ -140,9 +141,11 @@ class OneRoute(Router):
         runtime: shared by all requests.
         destination: the application.
         absolute: it sees whole paths.
+        left: what is left to other rules begins with one of these, after the base URL.
     """
 
-    def __init__(self, runtime: Runtime, destination: Destination, absolute: bool) -> None:
+    def __init__(self, runtime: Runtime, destination: Destination, absolute: bool, left: tuple[str, ...] = ()) -> None:
+        self._left = left
         self._runtime = runtime
         self._destination = destination
         self._absolute = absolute
@@ -158,6 +161,8 @@ class OneRoute(Router):
         path, query = split_target(target)
         rest = path[len(self._prefix) :]
         if not path.startswith(self._prefix) or not (rest.startswith("/") or (rest == "" and self._prefix)):
+            return None
+        if rest.startswith(self._left):
             return None
         return Route(self._destination, self._prefix, rest, query, self._absolute)
 
@@ -206,6 +211,7 @@ class Service:
         self._hurry = asyncio.Event()
         self._exit_code = 0
         self._address = ""
+        self._http_server: HTTPServer | None = None
 
     # ---- the whole life
 
@@ -224,10 +230,9 @@ class Service:
         tasks = [asyncio.create_task(self._begin(), name="first start")]
         if os.getpid() == 1:
             tasks.append(asyncio.create_task(self._reap_orphans(), name="reap orphans"))
-        http_server: HTTPServer | None = None
         try:
             await self._open_door()
-            http_server = HTTPServer(
+            self._http_server = http_server = HTTPServer(
                 self._application, xheaders=self._spec.trust_xheaders, ssl_options=self._spec.tls.server_context()
             )
             if not self._ending.is_set():
@@ -240,8 +245,8 @@ class Service:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if http_server is not None:
-                http_server.stop()
+            if self._http_server is not None:
+                self._http_server.stop()
             else:
                 for one in sockets:
                     one.close()
@@ -282,8 +287,14 @@ class Service:
             "collector": self._collector,
             "runtime": self._runtime,
         }
-        one: list[Rule | Any] = [(".*", OneRoute(self._runtime, self._destination, self._absolute))]
-        self._application.add_handlers(".*", [*routes, *own_routes(base, pattern, arguments), *one])
+        route = OneRoute(self._runtime, self._destination, self._absolute)
+        # First: it compares a prefix, while each rule after it is a regular expression to try.
+        first = OneRoute(self._runtime, self._destination, self._absolute, left=_OWN_PATHS)
+        rules = [Rule(AnyMatches(), first), *routes, *own_routes(base, pattern, arguments), Rule(AnyMatches(), route)]
+        self._application.add_handlers(".*", rules)
+        connections = PersistentConnections(self._application, first, lambda: self._http_server, self._log)
+        self._runtime.take_over = connections.take_over
+        self._runtime.on_close.append(connections.close)
 
     # ---- the end
 

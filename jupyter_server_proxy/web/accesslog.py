@@ -21,8 +21,7 @@ class AccessRecord:
         request: that was served.
         status: that was sent.
         verdict: may know the user.
-        runtime: knows the application, whose ``log_function`` writes the line (query tokens are scrubbed there), or
-            something quicker that comes to the same.
+        runtime: knows the application, whose ``log_function`` writes the line (query tokens are scrubbed there).
     """
 
     def __init__(self, request: HTTPServerRequest, status: int, verdict: Pass | Refusal, runtime: Runtime) -> None:
@@ -32,7 +31,6 @@ class AccessRecord:
         self.application = runtime.application
         self.settings = runtime.application.settings
         self._status = status
-        self._write: Any = runtime.write_access or runtime.application.log_request
 
     def get_status(self) -> int:
         """See ``tornado.web.RequestHandler``."""
@@ -44,7 +42,13 @@ class AccessRecord:
 
     def write(self) -> None:
         """Log it."""
-        self._write(self)
+        self.application.log_request(self)  # type: ignore[arg-type]
+
+
+def log_access(request: HTTPServerRequest, status: int, verdict: Pass | Refusal, runtime: Runtime) -> None:
+    """Log a request that was served; the arguments are those of ``AccessRecord``."""
+    if runtime.log_quickly is None or not runtime.log_quickly(request, status):
+        AccessRecord(request, status, verdict, runtime).write()
 
 
 class Heard:

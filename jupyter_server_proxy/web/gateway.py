@@ -8,7 +8,6 @@ leaves it at once, for an ordinary handler of Jupyter. Nothing of a body is kept
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -41,13 +40,13 @@ from ..rules.rewrite import OriginalResponse, rewrite
 from ..supervise.facts import FailedRequest
 from ..upstream.address import Address
 from ..upstream.connection import ResponseHead, UpstreamConnection
-from .accesslog import AccessRecord
+from .accesslog import log_access
 from .destinations import Route
 from .door import Pass, Refusal
 from .explanation import explain
 from .meter import Meter, request_id
 from .outgoing import OutgoingRequest, websocket_answer
-from .response import ClientResponse
+from .response import TornadoResponse
 from .runtime import Runtime
 from .upgraded import Upgraded
 
@@ -69,7 +68,6 @@ class Gateway(HTTPMessageDelegate):
     """
 
     def __init__(self, runtime: Runtime, request: HTTPServerRequest, route: Route) -> None:
-        assert isinstance(request.connection, HTTP1Connection)
         self._runtime = runtime
         self._request = request
         self._route = route
@@ -81,7 +79,7 @@ class Gateway(HTTPMessageDelegate):
             self._upgrade = requested_upgrade(request.method or "", request.version, headers.get)
         self._expects = names.get("Expect")
         self._meter = Meter(runtime, request, route.destination, self._upgrade)
-        self._client = ClientResponse(request.connection, linger=runtime.limits.linger, on_sent=self._meter.sent)
+        self._client = _response_on(request.connection, runtime, self._meter)
         self._refusal: HTTPMessageDelegate | None = None
         self._journey: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
@@ -103,21 +101,20 @@ class Gateway(HTTPMessageDelegate):
             self._runtime.log.info("Refused a request from %s: %s", self._request.remote_ip, error.message)
             await self._client.break_off(error)
             return
-        door = self._runtime.door
-        verdict = await door.authorize(
-            self._runtime, self._request, self._route.destination, upgrade=self._upgrade is not None
-        )
+        verdict = await self.authorize()
         if isinstance(verdict, Refusal):
-            self._refusal = door.refuse(self._runtime, self._request, verdict, has_body=self._has_body)
+            refuse = self._runtime.door.refuse
+            self._refusal = refuse(self._runtime, self._request, verdict, has_body=self._has_body)
             waiting = self._refusal.headers_received(start_line, headers)
             if waiting is not None:
                 await waiting
             return
         if not self._has_body and self._upgrade is None and self._expects is None:
-            await self._travel_here(verdict)
+            await self.travel_here(verdict)
+            if self._runtime.take_over is not None:
+                await self._runtime.take_over(self._request, self._client)
             return
-        self._client.connection.set_close_callback(self.on_connection_close)
-        self._client.connection.set_max_body_size(sys.maxsize)
+        self._client.watch_upload(self.on_connection_close)
         self._set_out(verdict)
         if self._has_body:
             self._client.expects_continue = (self._expects or "").lower() == "100-continue"
@@ -155,7 +152,7 @@ class Gateway(HTTPMessageDelegate):
     @property
     def status(self) -> int:
         """Of the response, as the log tells it."""
-        return self._client.status
+        return int(self._client.status)
 
     async def serve(self, verdict: Pass, body: bytes) -> None:
         """The same journey for a request that is complete, and that somebody else has let in.
@@ -186,21 +183,25 @@ class Gateway(HTTPMessageDelegate):
         self._journey = asyncio.get_running_loop().create_task(self._travel(verdict), name=name)
         self._runtime.own(self._journey)
 
-    async def _travel_here(self, verdict: Pass) -> None:
-        """Travel in tornado's own task for the connection, which has nothing else to do: the request has no body.
+    async def authorize(self) -> Pass | Refusal:
+        """Whether the request may pass."""
+        upgrade = self._upgrade is not None
+        door, destination = self._runtime.door, self._route.destination
+        return await door.authorize(self._runtime, self._request, destination, upgrade=upgrade)
+
+    async def travel_here(self, verdict: Pass) -> None:
+        """Travel in the task that reads the connection, which has nothing else to do: the request has no body.
 
         That spares a task, and two turns of the event loop, in which other connections would be served first.
         """
-        self._client.ends_with_request = True
-        # Of the stream itself: tornado hands its connection's callback on to it only when the request has been read.
-        self._client.connection.stream.set_close_callback(self.on_connection_close)
+        self._client.watch(self.on_connection_close)
         self._journey = journey = asyncio.current_task()
         assert journey is not None
         self._runtime.journeys.add(journey)
         try:
             await self._travel(verdict)
         except asyncio.CancelledError:
-            pass  # the connection is closed, which is how tornado's task ends; a cancellation it would log as an error
+            pass  # the connection is closed, which is how its task ends; a cancellation tornado would log as an error
         finally:
             self._runtime.journeys.discard(journey)
             self._journey = None
@@ -229,7 +230,7 @@ class Gateway(HTTPMessageDelegate):
                 client.body_wanted.set()
             if self._upgraded is None:
                 self._meter.end(client.status)
-                AccessRecord(self._request, client.status, verdict, self._runtime).write()
+                log_access(self._request, client.status, verdict, self._runtime)
 
     async def _serve(self) -> None:
         route, client = self._route, self._client
@@ -280,9 +281,13 @@ class Gateway(HTTPMessageDelegate):
             elif destination.handling.rewrite_response and not _is_event_stream(head):
                 await self._rewrite(upstream, head, outgoing)
             else:
-                await client.begin(head.status, head.reason, fields, upstream.take())
-                await relay_body(upstream, client)
-                await client.end()
+                body = upstream.take()
+                if upstream.complete:
+                    await client.send(status, head.reason, fields, body)
+                else:
+                    await client.begin(status, head.reason, fields, body)
+                    await relay_body(upstream, client)
+                    await client.end()
         except UpstreamError:
             upstream.abort()
             raise
@@ -430,6 +435,13 @@ class Gateway(HTTPMessageDelegate):
         destination.report_failed_request(
             FailedRequest(self._id, time.time(), self._request.method or "", path, status, first_line, end)
         )
+
+
+def _response_on(connection: Any, runtime: Runtime, meter: Meter) -> Any:
+    """The response to a request that has arrived on a connection of tornado's, or on one of ours (``persistent``)."""
+    if isinstance(connection, HTTP1Connection):
+        return TornadoResponse(connection, linger=runtime.limits.linger, on_sent=meter.sent)
+    return connection.respond(meter.sent)
 
 
 def _is_event_stream(head: ResponseHead) -> bool:

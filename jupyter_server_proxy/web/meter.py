@@ -93,7 +93,8 @@ class Meter:
         self.answered()
         now = time.monotonic()
         self._traffic.ended(status, now - self._begun, self._is_upgrade, self._excused)
-        self._touch(now)
+        if now >= self._next_touch:
+            self._touch(now)
 
     def received(self, count: int) -> None:
         """Bytes of its body came in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ..rules.policy import HostList, has_port
@@ -35,4 +36,9 @@ class AddressPolicy:
 
     def allows_port(self, port: int) -> bool:
         """Whether ``/proxy/<port>`` and ``/proxy/<host>:<port>`` may lead there."""
-        return has_port(self.ports_allowed, port) and not has_port(self.ports_denied, port)
+        return _allows_port(self.ports_allowed, self.ports_denied, port)
+
+
+@lru_cache(maxsize=256)
+def _allows_port(allowed: Sequence[range], denied: Sequence[range], port: int) -> bool:
+    return has_port(allowed, port) and not has_port(denied, port)

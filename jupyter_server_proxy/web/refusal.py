@@ -14,10 +14,10 @@ from tornado.iostream import StreamClosedError
 
 from ..errors import ProxyError
 from ..rules.headers import is_navigation
-from .accesslog import AccessRecord
+from .accesslog import log_access
 from .door import Refusal
 from .pages import reason_phrase, render_error
-from .response import ClientResponse
+from .response import TornadoResponse
 from .runtime import Runtime
 
 LOG = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class UploadRefusal(HTTPMessageDelegate):
         self._runtime = runtime
         self._request = request
         self._refusal = refusal
-        self._client = ClientResponse(cast(HTTP1Connection, request.connection), linger=runtime.limits.linger)
+        self._client = TornadoResponse(cast(HTTP1Connection, request.connection), linger=runtime.limits.linger)
         self._answering: asyncio.Task[None] | None = None
 
     async def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
@@ -164,7 +164,7 @@ class UploadRefusal(HTTPMessageDelegate):
         except StreamClosedError:
             self._client.gone = True
         finally:
-            AccessRecord(self._request, self._client.status, self._refusal, self._runtime).write()
+            log_access(self._request, self._client.status, self._refusal, self._runtime)
 
 
 def refuse(

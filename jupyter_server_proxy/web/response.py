@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import cast
@@ -21,8 +23,68 @@ from .pages import reason_phrase
 CLIENT_CLOSED = 499
 
 
-class ClientResponse:
+class ClientResponse(abc.ABC):
     """Writes a response, each write awaited.
+
+    Args:
+        on_sent: told of the number of bytes that have left.
+
+    Attributes:
+        cookies: Set-Cookie values to add: what logging in has set.
+        started: the response head was written.
+        gone: the client has closed.
+    """
+
+    def __init__(self, on_sent: Callable[[int], None]) -> None:
+        self.cookies: tuple[str, ...] = ()
+        self.started = False
+        self.gone = False
+        self._on_sent = on_sent
+        self._status = CLIENT_CLOSED
+        self._ended = False
+
+    @property
+    def status(self) -> int:
+        """For the log: the status that was sent, or 499 when the client did not wait for the end."""
+        return CLIENT_CLOSED if self.gone and not self._ended else self._status
+
+    @abc.abstractmethod
+    async def begin(self, status: int, reason: str, fields: Pairs, chunk: bytes | None = None) -> None:
+        """Write the head, and perhaps the first bytes of the body."""
+
+    @abc.abstractmethod
+    async def write(self, data: bytes) -> None:
+        """Write bytes of the body; returns when they have left."""
+
+    @abc.abstractmethod
+    async def end(self) -> None:
+        """The response is complete."""
+
+    @abc.abstractmethod
+    def truncate(self) -> None:
+        """End a response that is not complete so that the client can tell."""
+
+    @abc.abstractmethod
+    def watch(self, on_close: Callable[[], None]) -> None:
+        """Have it called when the client closes its connection; the request has no body."""
+
+    async def send(self, status: int, reason: str, fields: Pairs, body: bytes) -> None:
+        """Write a whole response."""
+        await self.begin(status, reason, fields, body)
+        await self.end()
+
+    async def redirect(self, path: str, query: str | None) -> None:
+        """Send the client to another path of this host."""
+        location = path if query is None else f"{path}?{query}"
+        await self.send(302, "", [("Location", location), ("Content-Length", "0")], b"")
+
+    def cookie_fields(self) -> Pairs:
+        """The field lines that logging in asks for."""
+        return [("Set-Cookie", cookie) for cookie in self.cookies]
+
+
+class TornadoResponse(ClientResponse):
+    """The response to a request that tornado reads.
 
     Args:
         connection: of the request.
@@ -31,29 +93,21 @@ class ClientResponse:
         on_sent: told of the number of bytes that have left.
 
     Attributes:
-        cookies: Set-Cookie values to add: what logging in has set.
         expects_continue: the client waits for a 100 before it sends its body (RFC 9110 10.1.1).
         ends_with_request: tornado has yet to notice that the request is complete. A response that ends before would
             look like one that does not wait for the request, after which tornado closes the connection.
-        started: the response head was written.
-        gone: the client has closed.
     """
 
     def __init__(
         self, connection: HTTP1Connection, *, linger: float, on_sent: Callable[[int], None] = lambda count: None
     ) -> None:
+        super().__init__(on_sent)
         self.connection = connection
-        self.cookies: tuple[str, ...] = ()
         self.expects_continue = False
         self.ends_with_request = False
-        self.started = False
-        self.gone = False
         self._linger = linger
-        self._on_sent = on_sent
-        self._status = CLIENT_CLOSED
         self._sized = False
         self._streaming = False
-        self._ended = False
 
     @cached_property
     def body_wanted(self) -> asyncio.Event:
@@ -65,13 +119,19 @@ class ClientResponse:
         """Set when tornado has read all of the request."""
         return asyncio.Event()
 
-    @property
-    def status(self) -> int:
-        """For the log: the status that was sent, or 499 when the client did not wait for the end."""
-        return CLIENT_CLOSED if self.gone and not self._ended else self._status
+    def watch(self, on_close: Callable[[], None]) -> None:
+        """See ``ClientResponse``."""
+        self.ends_with_request = True
+        # Of the stream itself: tornado hands its connection's callback on to it only when the request has been read.
+        self.connection.stream.set_close_callback(on_close)
+
+    def watch_upload(self, on_close: Callable[[], None]) -> None:
+        """The same for a request whose body, of any size, is read while it is served."""
+        self.connection.set_close_callback(on_close)
+        self.connection.set_max_body_size(sys.maxsize)
 
     async def begin(self, status: int, reason: str, fields: Pairs, chunk: bytes | None = None) -> None:
-        """Write the head, and perhaps the first bytes of the body."""
+        """See ``ClientResponse``."""
         self.started = True
         self._status = status
         headers = Fields.of_parsed(fields + self.cookie_fields())
@@ -82,7 +142,7 @@ class ClientResponse:
             self._on_sent(len(chunk))
 
     async def write(self, data: bytes) -> None:
-        """Write bytes of the body; returns when they have left."""
+        """See ``ClientResponse``."""
         if not self._streaming:
             self._streaming = True
             self.connection.stream.set_nodelay(True)  # the next piece may be long in coming
@@ -90,7 +150,7 @@ class ClientResponse:
         self._on_sent(len(data))
 
     async def end(self) -> None:
-        """The response is complete."""
+        """See ``ClientResponse``."""
         self._ended = True
         if self.ends_with_request:
             return  # ``take_end_of_request`` does it
@@ -109,16 +169,6 @@ class ClientResponse:
         elif self._ended:
             self.connection.finish()
 
-    async def send(self, status: int, reason: str, fields: Pairs, body: bytes) -> None:
-        """Write a whole response."""
-        await self.begin(status, reason, fields, body)
-        await self.end()
-
-    async def redirect(self, path: str, query: str | None) -> None:
-        """Send the client to another path of this host."""
-        location = path if query is None else f"{path}?{query}"
-        await self.send(302, "", [("Location", location), ("Content-Length", "0")], b"")
-
     async def break_off(self, error: ProxyError) -> None:
         """Answer a request whose end cannot be told, and close: what follows could be anything."""
         body = f"{error.message}\n"
@@ -133,10 +183,6 @@ class ClientResponse:
             pass
         self.connection.close()
 
-    def cookie_fields(self) -> Pairs:
-        """The field lines that logging in asks for."""
-        return [("Set-Cookie", cookie) for cookie in self.cookies]
-
     def detach(self) -> IOStream:
         """Take the socket away from HTTP, for an upgraded connection."""
         self.started = True
@@ -144,14 +190,25 @@ class ClientResponse:
         self._ended = True
         return self.connection.detach()
 
+    async def release(self) -> IOStream | None:
+        """Take the socket away when the response is complete, for a reader other than tornado; see ``persistent``.
+
+        Returns:
+            None if nobody can go on with it.
+        """
+        stream = self.connection.stream
+        if not self._ended or self.gone or stream is None or stream.closed():
+            return None
+        if self.connection._chunking_output:
+            await stream.write(b"0\r\n\r\n")  # RFC 9112 7.1
+        return self.connection.detach()
+
     def truncate(self) -> None:
-        """End a response that is not complete so that the client can tell.
+        """See ``ClientResponse``.
 
         A missing last chunk or a short Content-Length shows by itself; where only the end of the connection marks the
         end of the body (HTTP/1.0), it must be reset.
         """
-        if self._ended and self.connection.stream is None:
-            return
         stream = self.connection.stream
         if stream is None or stream.closed():
             return

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application
@@ -16,6 +16,7 @@ from ..upstream.pool import Pool
 from .destinations import Destination
 from .door import Pass, Refusal
 from .policy import AddressPolicy
+from .response import TornadoResponse
 from .traffic import Traffic
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class Runtime:
     door: Door
     log: logging.Logger
     origin: Callable[[], str] = str  # scheme, host and port by which people reach us, or ""
-    write_access: Callable[[Any], None] | None = None  # instead of the application's ``log_request``
+    take_over: Callable[[HTTPServerRequest, TornadoResponse], Awaitable[None]] | None = None  # see ``persistent``
+    log_quickly: Callable[[HTTPServerRequest, int], bool] | None = None  # whether no ``AccessRecord`` is needed
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
     upgraded: set[Upgraded] = field(default_factory=set)  # connections that are open

@@ -14,7 +14,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from ..relay.duplex import Duplex
 from ..rules.credentials import Credentials
 from ..upstream.address import Address
-from .accesslog import AccessRecord
+from .accesslog import log_access
 from .door import Pass
 from .meter import Meter
 from .runtime import Runtime
@@ -71,7 +71,7 @@ class Upgraded:
             self._waiter.set_result(None)
         try:
             verdict = Pass(self._user, (), Credentials())
-            AccessRecord(self._request.unpacked(), 101, verdict, self._runtime).write()
+            log_access(self._request.unpacked(), 101, verdict, self._runtime)
         except Exception:  # of a log function of the configuration
             self._runtime.log.exception("The end of an upgraded connection could not be logged")
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from harness import Jupyter, lines_of
-from wire import Backend, Wire, connect, socket_path
+from wire import Backend, Wire, connect, keep, socket_path
 
 H = pytest.mark.behaviour
 
 
-@pytest.fixture(scope="module", params=["tcp", "unix", "tcp-tls", "unix-tls"])
+@pytest.fixture(scope="module", params=["tcp", "unix", "tcp-tls", "unix-tls", "tcp-kept"])
 def pair(request, start_jupyter, certificate) -> Iterator[tuple[Jupyter, Backend]]:
     """Jupyter, and a server of its configuration that somebody else has started: the test."""
     origin = Backend(socket_path() if request.param.startswith("unix") else None)
@@ -46,8 +46,11 @@ def backend(pair: tuple[Jupyter, Backend]) -> Iterator[Backend]:
 
 
 @pytest.fixture
-def client(jupyter: Jupyter) -> Iterator[Wire]:
+def client(jupyter: Jupyter, backend: Backend, request) -> Iterator[Wire]:
+    """With "kept", its connection has served requests already, and is read by another reader than tornado."""
     wire = connect(jupyter, "wire/")
+    if request.node.callspec.params["pair"].endswith("kept"):
+        keep(wire, backend)
     yield wire
     wire.close()
 

@@ -22,6 +22,7 @@ import psutil
 import pytest
 import websockets
 from harness import APPS, ECHO, PATIENCE, Answer, background, free_port, listens, process_gone, wait_until, words_of
+from wire import Wire
 
 COMMAND = [sys.executable, "-m", "jupyter_server_proxy.standalone"]
 
@@ -278,6 +279,18 @@ def test_the_configuration_file_and_the_names_of_4_6(start: Start, tmp_path: Pat
 def test_names_that_point_here_are_refused(echo: Standalone, path: str) -> None:
     assert echo.get(path, Host=f"evil.example:{echo.port}").status == 403
     assert echo.get(path, Host=f"localhost:{echo.port}").status in (200, 404)
+
+
+def test_the_host_of_every_request_of_a_connection_is_looked_at(echo: Standalone) -> None:
+    """A page whose name has come to mean this machine keeps its connection (DNS rebinding)."""
+    client = Wire(socket.create_connection(("127.0.0.1", echo.port)))
+    right, evil = f"127.0.0.1:{echo.port}", f"evil.example:{echo.port}"
+    for together in (False, True):
+        hosts = [right] * 4 + [evil, right, evil, evil, right, right, evil]
+        for at_once in [hosts] if together else [[host] for host in hosts]:
+            client.send(*(line for host in at_once for line in ("GET /app/x HTTP/1.1", f"Host: {host}", "")), "")
+            assert [client.response().status for _ in at_once] == [200 if host == right else 403 for host in at_once]
+    client.close()
 
 
 def test_what_clients_say_about_their_identity_is_dropped(echo: Standalone) -> None:

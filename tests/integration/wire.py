@@ -290,3 +290,20 @@ def connect(jupyter: Jupyter, prefix: str) -> Wire:
         "auth": f"Cookie: {jupyter.login_cookie()}",
     }
     return Wire(sock, names)
+
+
+def keep(client: Wire, backend: Backend, requests: int = 3) -> None:
+    """Have a connection of a client served so often that it is read by us and not by tornado any more.
+
+    Args:
+        client: as ``connect`` gives it.
+        backend: answers, and closes its connection each time, so that none is left in the pool.
+        requests: how often.
+    """
+    for _ in range(requests):
+        client.send("GET {path}kept HTTP/1.1", "Host: {host}", "{auth}", "", "")
+        server = backend.accept()
+        server.head()
+        server.send("HTTP/1.1 200 OK", "Content-Length: 4", "Connection: close", "", "kept")
+        server.close()
+        assert client.response().body == b"kept"

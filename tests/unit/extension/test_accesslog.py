@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from jupyter_server.log import log_request
+from jupyter_server.prometheus.log_functions import prometheus_log_method
 
 from jupyter_server_proxy.extension import accesslog
-from jupyter_server_proxy.extension.accesslog import access_writer
+from jupyter_server_proxy.extension.accesslog import quick_log
+from jupyter_server_proxy.web.accesslog import AccessRecord
 
 
 class Watched:
@@ -22,14 +24,14 @@ class Watched:
         self.settings = {"log_function": function}
         self.log = logging.Logger("jupyter", logging.DEBUG)
         self.log.addHandler(logging.NullHandler(level))
-        monkeypatch.setattr(accesslog, "prometheus_log_method", lambda record: self.calls.append("histogram"))
-        self.write = access_writer(self, self.log)  # type: ignore[arg-type]
-
-    def log_request(self, record: Any) -> None:
-        self.calls.append("function")
+        histogram = SimpleNamespace(observe=lambda seconds: self.calls.append(f"histogram {seconds}"))
+        monkeypatch.setattr(accesslog, "_histogram", lambda method, status: histogram)
+        self.is_enough = quick_log(self, self.log)  # type: ignore[arg-type]
 
     def told(self, status: int) -> list[str]:
-        self.write(SimpleNamespace(get_status=lambda: status))
+        request = SimpleNamespace(method="GET", request_time=lambda: 0.5)
+        if not self.is_enough(request, status):  # type: ignore[arg-type]
+            self.calls.append("function")
         return self.calls
 
 
@@ -39,7 +41,7 @@ QUIET = partial(log_request, record_prometheus_metrics=False)
 @pytest.mark.parametrize("status", [200, 204, 304])
 @pytest.mark.parametrize("function", [log_request, partial(log_request, record_prometheus_metrics=True)])
 def test_what_went_well_is_counted_alone(monkeypatch: pytest.MonkeyPatch, function: Any, status: int) -> None:
-    assert Watched(monkeypatch, function).told(status) == ["histogram"]
+    assert Watched(monkeypatch, function).told(status) == ["histogram 0.5"]
 
 
 def test_not_even_that_where_jupyter_is_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +68,22 @@ def test_a_function_that_is_set_later_is_called(monkeypatch: pytest.MonkeyPatch)
     watched = Watched(monkeypatch, log_request)
     watched.settings["log_function"] = print
     assert watched.told(200) == ["function"]
+
+
+def test_the_histogram_is_the_one_that_jupyter_keeps() -> None:
+    class Record:
+        request = SimpleNamespace(method="MKCOL", request_time=lambda: 1.0)
+
+        def get_status(self) -> int:
+            return 207
+
+    Record.__module__, Record.__name__ = AccessRecord.__module__, AccessRecord.__name__
+    prometheus_log_method(Record())
+    ours = accesslog._histogram("MKCOL", 207)
+    assert ours is accesslog._histogram("MKCOL", 207)
+    ours.observe(2.0)
+    samples = [
+        s for s in accesslog.HTTP_REQUEST_DURATION_SECONDS.collect()[0].samples if s.labels.get("method") == "MKCOL"
+    ]
+    assert {s.value for s in samples if s.name.endswith("_count")} == {2.0}
+    assert {s.value for s in samples if s.name.endswith("_sum")} == {3.0}

@@ -84,6 +84,19 @@ def test_a_provider_of_another_kind_is_asked_every_time(cache: LoginCache) -> No
     assert cache.find(key) is None
 
 
+def test_a_password_that_is_set_makes_another_login(cache: LoginCache) -> None:
+    provider = PasswordIdentityProvider(token="")
+    cache.remember(cache.key(bearer(provider)), ANN)
+    assert cache.find(cache.key(bearer(provider))) is ANN
+    provider.hashed_password = "sha1:1:2"
+    assert cache.find(cache.key(bearer(provider))) is None
+
+
+@pytest.mark.parametrize("secret", [{1: "a", 2: "b"}, None], ids=str)
+def test_secrets_that_may_change_unnoticed_are_asked_every_time(cache: LoginCache, secret: Any) -> None:
+    assert cache.key(bearer(secret=secret)) is None
+
+
 def test_without_credentials_nothing_is_remembered(cache: LoginCache) -> None:
     assert cache.key(bearer(cookie=None)) is None
 

@@ -189,8 +189,17 @@ def test_activity_is_told_with_its_time_zone(lab: Lab) -> None:
 def test_requests_that_are_never_activity_of_jupyter_are_use_of_the_server(lab: Lab) -> None:
     meter = lab.make(update_last_activity=False)
     meter.begin()
+    lab.now += 5
     meter.end(200)
     assert (lab.uses, lab.take_activity()) == (2, False)
+
+
+def test_a_request_that_is_over_at_once_is_told_once(lab: Lab) -> None:
+    meter = lab.make()
+    meter.begin()
+    lab.now += 0.9
+    meter.end(200)
+    assert lab.uses == 1
 
 
 @pytest.mark.parametrize("update_last_activity", [True, False])
@@ -210,7 +219,7 @@ def test_excluded_paths_are_neither(lab: Lab, update_last_activity: bool) -> Non
         return lab.uses, lab.take_activity()
 
     assert run("/app/poll?x") == (0, False)
-    assert run("/app/x") == (3, update_last_activity)
+    assert run("/app/x") == (2, update_last_activity)
 
 
 @pytest.mark.parametrize("answer", [True, False])

@@ -44,7 +44,7 @@ class Lab:
             upgraded=set(),
             upgrades=SimpleNamespace(leave=self.told.append),
             application=application,
-            write_access=None,
+            log_quickly=None,
             log=logging.getLogger("test_upgraded"),
         )
 

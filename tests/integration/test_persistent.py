@@ -1,0 +1,234 @@
+"""A connection that keeps asking for what is proxied leaves tornado, and comes back with what is not ours to serve."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from harness import APPS, Jupyter, wait_until
+from wire import Backend, Wire, connect, keep
+
+TASK = "serve a persistent connection"
+#: The connection closes, so that none in the pool serves another test.
+OK = ("HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", "", "hi")
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Backend]:
+    origin = Backend()
+    yield origin
+    origin.close()
+
+
+@pytest.fixture(scope="module")
+def jupyter(start_jupyter, backend: Backend) -> Jupyter:
+    return start_jupyter(
+        f"""
+import sys
+sys.path.insert(0, {str(APPS)!r})
+c.ServerApp.extra_services = ["debug_state"]
+c.ServerProxy.servers = {{"wire": {{"port": {backend.port}}}}}
+""",
+    )
+
+
+@pytest.fixture
+def client(jupyter: Jupyter, backend: Backend) -> Iterator[Wire]:
+    wire = connect(jupyter, "wire/")
+    keep(wire, backend)
+    assert taken_over(jupyter) == 1
+    yield wire
+    wire.close()
+    backend.drop_connections()
+    wait_until(lambda: taken_over(jupyter) == 0, "the connection to be let go of")
+
+
+def taken_over(jupyter: Jupyter) -> int:
+    """Connections that tornado does not read."""
+    return int(state(jupyter)["tasks"].count(TASK))
+
+
+def state(jupyter: Jupyter) -> dict:
+    return json.loads(jupyter.get("debug/state").text)
+
+
+def get(client: Wire, target: str = "{path}x", *fields: str) -> None:
+    client.send(f"GET {target} HTTP/1.1", "Host: {host}", "{auth}", *fields, "", "")
+
+
+def test_the_second_request_moves_it(jupyter: Jupyter, backend: Backend) -> None:
+    wire = connect(jupyter, "wire/")
+    keep(wire, backend, 1)
+    assert taken_over(jupyter) == 0
+    keep(wire, backend, 1)
+    wait_until(lambda: taken_over(jupyter) == 1, "the connection to be taken over")
+    wire.close()
+    wait_until(lambda: taken_over(jupyter) == 0, "the connection to be let go of")
+
+
+@pytest.mark.parametrize("fields", [["Connection: close"], ["Connection: x, y"]])
+def test_it_does_not_where_the_connection_is_not_to_stay(jupyter: Jupyter, backend: Backend, fields: list) -> None:
+    wire = connect(jupyter, "wire/")
+    keep(wire, backend, 1)
+    get(wire, "{path}x", *fields)
+    server = backend.accept()
+    server.head()
+    server.send(*OK)
+    assert wire.response().body == b"hi"
+    assert taken_over(jupyter) == 0
+    wire.close()
+
+
+def test_jupyters_own_urls_go_back_and_it_comes_again(jupyter: Jupyter, backend: Backend, client: Wire) -> None:
+    for _ in range(3):
+        get(client, jupyter.path("api/status"))
+        assert json.loads(client.response().body)["connections"] == 0
+        assert taken_over(jupyter) == 0
+        keep(client, backend, 2)
+        wait_until(lambda: taken_over(jupyter) == 1, "the connection to be taken over again")
+
+
+def test_a_body_goes_back(jupyter: Jupyter, backend: Backend, client: Wire) -> None:
+    client.send("POST {path}x HTTP/1.1", "Host: {host}", "{auth}", "Content-Length: 5", "", "12")
+    server = backend.accept()
+    head = server.head()
+    assert head.start == "POST /x HTTP/1.1"
+    client.send(b"345")
+    assert server.body(head) == b"12345"
+    server.send(*OK)
+    assert client.response().body == b"hi"
+    assert taken_over(jupyter) == 0
+
+
+def test_an_upgrade_goes_back(jupyter: Jupyter, backend: Backend, client: Wire) -> None:
+    get(client, "{path}x", "Connection: Upgrade", "Upgrade: thing")
+    server = backend.accept()
+    assert server.head().get("Upgrade") == "thing"
+    server.send("HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: thing", "", "early")
+    assert client.response().status == 101
+    client.send(b"ping")
+    assert (client.read(5), server.read(4)) == (b"early", b"ping")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["GET {path}x HTTP/1.1", "{auth}"], 400),  # no Host
+        (["GET {path}x HTTP/1.1", "Host: {host}", "Host: {host}", "{auth}"], 400),
+        (["GET {path}x HTTP/1.1", "Host: {host}", "{auth}", " folded"], 400),
+        (["GET {path}x HTTP/1.1", "Host: evil.example", "{auth}"], 403),
+        (["GET {path}x HTTP/1.1", "Host: {host}"], 403),
+        (["GET {path}x HTTP/1.1", "Host: {host}", "Accept: text/html"], 302),
+        (["GET {path}x HTTP/1.1", "Host: {host}", "Authorization: token wrong"], 403),
+        (["GET /proxy/0/ HTTP/1.1", "Host: {host}", "{auth}"], 400),
+        (["OPTIONS * HTTP/1.1", "Host: {host}", "{auth}"], 404),
+        (["GET http://{host}{path}x HTTP/1.1", "Host: {host}", "{auth}"], 404),
+        (["get {path}x HTTP/1.1", "Host: {host}", "{auth}"], None),
+    ],
+)
+def test_every_answer_is_that_of_a_connection_of_tornados(
+    jupyter: Jupyter, backend: Backend, client: Wire, lines: list[str], status: int | None
+) -> None:
+    answers = []
+    fresh = connect(jupyter, "wire/")
+    for wire in (fresh, client):
+        wire.send(*lines, "", "")
+        if status is None:  # a method that nobody knows is the origin server's to judge
+            server = backend.accept()
+            assert server.head().start.startswith("get ")
+            server.send(*OK)
+            server.close()
+        answer = wire.response()
+        assert answer.status == (status or 200)
+        volatile = ("date", "set-cookie", "etag", "x-request-id")
+        answers.append((answer.start, [f for f in answer.fields if f[0].lower() not in volatile], answer.body))
+    fresh.close()
+    assert backend.untouched()
+    assert answers[0] == answers[1]
+
+
+def test_requests_that_come_together_are_answered_in_order(jupyter: Jupyter, backend: Backend, client: Wire) -> None:
+    request = "GET {path}%s HTTP/1.1\r\nHost: {host}\r\n{auth}\r\n\r\n"
+    status = f"GET {jupyter.path('api/status')} HTTP/1.1\r\nHost: {{host}}\r\n{{auth}}\r\n\r\n"
+    client.send("".join([request % "a", request % "b", status, request % "c", request % "d"]))
+    server = backend.accept()
+    for name in "ab":
+        assert server.head().start == f"GET /{name} HTTP/1.1"
+        server.send("HTTP/1.1 200 OK", "Content-Length: 1", "", name)
+        assert client.response().body == name.encode()
+    assert b"last_activity" in client.response().body
+    for name in "cd":
+        assert server.head().start == f"GET /{name} HTTP/1.1"
+        server.send("HTTP/1.1 200 OK", "Content-Length: 1", "", name)
+        assert client.response().body == name.encode()
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_a_head_may_come_in_pieces(backend: Backend, client: Wire, size: int) -> None:
+    for _ in range(2):
+        client.send("GET {path}pieces HTTP/1.1", "Host: {host}", "{auth}", "X-Pad: " + "p" * 50, "", "", slices=size)
+        server = backend.accept()
+        assert server.head().get("X-Pad") == "p" * 50
+        server.send("HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", "", "hi")
+        assert client.response().body == b"hi"
+
+
+def test_a_head_that_is_too_large_is_tornados_to_refuse(backend: Backend, client: Wire) -> None:
+    client.send("GET {path}x HTTP/1.1", "Host: {host}", "X-Pad: " + "p" * 70_000, "{auth}", "", "")
+    assert client.rest() in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert backend.untouched()
+
+
+def test_a_client_that_sends_ahead_without_end_is_not_read(backend: Backend, client: Wire) -> None:
+    """What it sends while its request is served waits in its own socket."""
+    get(client)
+    server = backend.accept()
+    server.head()
+    client.sock.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        client.sock.sendall(b"x" * 64 * 1024 * 1024)
+    server.send(*OK)
+    assert client.response().body == b"hi"
+
+
+def test_a_client_that_leaves_ends_its_request(jupyter: Jupyter, backend: Backend, client: Wire) -> None:
+    get(client)
+    server = backend.accept()
+    server.head()
+    client.close()
+    assert server.closed()
+    wait_until(lambda: state(jupyter)["journeys"] == 0 and taken_over(jupyter) == 0, "all to be over")
+
+
+def test_nothing_is_left_of_many(jupyter: Jupyter, backend: Backend) -> None:
+    def look() -> tuple[int, int]:
+        now = state(jupyter)
+        return len(now["descriptors"]), len(now["tasks"])
+
+    before = look()
+    for _ in range(20):
+        wire = connect(jupyter, "wire/")
+        keep(wire, backend, 2)
+        get(wire, jupyter.path("api/status"))
+        wire.response()
+        keep(wire, backend, 2)
+        wire.close()
+    deadline = time.monotonic() + 10
+    while (after := look()) != before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert after == before
+
+
+def test_jupyter_ends_while_connections_are_open(start_jupyter, backend: Backend) -> None:
+    jupyter = start_jupyter(f'c.ServerProxy.servers = {{"wire": {{"port": {backend.port}}}}}')
+    idle, busy = connect(jupyter, "wire/"), connect(jupyter, "wire/")
+    for wire in (idle, busy):
+        keep(wire, backend)
+    get(busy)
+    backend.accept().head()
+    jupyter.stop()
+    assert idle.closed()
+    assert busy.closed()
+    assert "Traceback" not in jupyter.log()
