@@ -131,7 +131,10 @@ class Fields(MutableMapping[str, str]):
     def get(self, name: str, /, default: _T) -> str | _T: ...
     def get(self, name: str, /, default: Any = None) -> Any:
         """The value of ``self[name]``, or ``default``. Mapping's own version raises and catches, which is slower."""
-        return self[name] if name.lower() in self._lower else default
+        lower, lowered = name.lower(), self._lower
+        if lower not in lowered:
+            return default
+        return self._lines[lowered.index(lower)][1] if lowered.count(lower) == 1 else self[name]
 
     def __setitem__(self, name: str, value: str | bytes | int) -> None:
         line = _checked(name, value)

@@ -31,15 +31,21 @@ class Admission:
         """Requests under way."""
         return self._inside.get(address, 0)
 
+    def enter_now(self, address: Address) -> bool:
+        """Take a place if one is free; ``leave`` gives it back."""
+        count = self._inside.get(address, 0)
+        if count >= self._limit:
+            return False
+        self._inside[address] = count + 1
+        return True
+
     async def enter(self, address: Address) -> None:
         """Take a place, first come, first served; ``leave`` gives it back.
 
         Raises:
             ServerUnavailable: none was free in time.
         """
-        count = self._inside.get(address, 0)
-        if count < self._limit:
-            self._inside[address] = count + 1
+        if self.enter_now(address):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line = self._line.setdefault(address, deque())

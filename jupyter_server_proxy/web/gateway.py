@@ -183,11 +183,11 @@ class Gateway(HTTPMessageDelegate):
         self._journey = asyncio.get_running_loop().create_task(self._travel(verdict), name=name)
         self._runtime.own(self._journey)
 
-    async def authorize(self) -> Pass | Refusal:
+    def authorize(self) -> Awaitable[Pass | Refusal]:
         """Whether the request may pass."""
         upgrade = self._upgrade is not None
         door, destination = self._runtime.door, self._route.destination
-        return await door.authorize(self._runtime, self._request, destination, upgrade=upgrade)
+        return door.authorize(self._runtime, self._request, destination, upgrade=upgrade)
 
     async def travel_here(self, verdict: Pass) -> None:
         """Travel in the task that reads the connection, which has nothing else to do: the request has no body.
@@ -240,7 +240,8 @@ class Gateway(HTTPMessageDelegate):
             return
         address = destination.address or await self._locate()
         admission = self._runtime.admission if self._upgrade is None else self._runtime.upgrades
-        await admission.enter(address)
+        if not admission.enter_now(address):
+            await admission.enter(address)
         try:
             if destination.handling.raw_socket_proxy:
                 await self._serve_raw_socket(address)

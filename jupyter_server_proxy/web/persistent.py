@@ -170,8 +170,8 @@ class PersistentConnection(asyncio.Protocol):
         """Have it called when the client closes, until the current request has been served."""
         self._on_close = on_close
 
-    async def write(self, data: bytes) -> None:
-        """Write; returns when the bytes have left.
+    def write(self, data: bytes) -> bool:
+        """Write; whether all of it has left. If not, wait until it has ``drained``.
 
         Raises:
             StreamClosedError: the client has gone.
@@ -179,6 +179,14 @@ class PersistentConnection(asyncio.Protocol):
         if self._closed or self._transport.is_closing():
             raise StreamClosedError
         self._transport.write(data)
+        return not self._write_paused
+
+    async def drained(self) -> None:
+        """Return when everything written has left.
+
+        Raises:
+            StreamClosedError: the client has gone.
+        """
         if self._write_paused:
             self._drained = asyncio.get_running_loop().create_future()
             try:
@@ -251,7 +259,9 @@ class PersistentConnection(asyncio.Protocol):
                 if not 4 <= size <= MAX_HEAD or not await self._serve_one(self._received[:size]):
                     self._give_back()
                     return
-                await self._go_on(size)
+                self._go_on(size)
+                if self._received:
+                    await asyncio.sleep(0)  # others get their turn between two requests that were sent together
         except asyncio.CancelledError:
             self._transport.abort()
             raise
@@ -297,7 +307,7 @@ class PersistentConnection(asyncio.Protocol):
             if server is not None and server.xheaders:
                 self.context._unapply_xheaders()
 
-    async def _go_on(self, size: int) -> None:
+    def _go_on(self, size: int) -> None:
         """The request is over: on to what came after it."""
         self._received = self._received[size:]
         self._pieces = 1 if self._received else 0
@@ -305,8 +315,6 @@ class PersistentConnection(asyncio.Protocol):
         if self._reading_paused and not self._closed and len(self._received) <= MAX_HEAD:
             self._reading_paused = False
             self._transport.resume_reading()
-        if self._received:
-            await asyncio.sleep(0)  # others get their turn between two requests that were sent together
 
     async def _wait(self) -> None:
         self._more = asyncio.get_running_loop().create_future()
@@ -368,28 +376,28 @@ class DirectResponse(ClientResponse):
     async def begin(self, status: int, reason: str, fields: Pairs, chunk: bytes | None = None) -> None:
         """See ``ClientResponse``."""
         head = self._head(status, reason, fields)
-        await self._connection.write(head + self._framed(chunk) if chunk else head)
+        await self._write(head + self._framed(chunk) if chunk else head)
         if chunk:
             self._on_sent(len(chunk))
 
     async def write(self, data: bytes) -> None:
         """See ``ClientResponse``."""
-        await self._connection.write(self._framed(data))
+        await self._write(self._framed(data))
         self._on_sent(len(data))
 
     async def end(self) -> None:
         """See ``ClientResponse``."""
         if self._chunked:
-            await self._connection.write(_LAST_CHUNK)
+            await self._write(_LAST_CHUNK)
         self._ended = True
 
     async def send(self, status: int, reason: str, fields: Pairs, body: bytes) -> None:
         """See ``ClientResponse``. All of it leaves in one piece."""
         head = self._head(status, reason, fields)
-        if self._chunked:
-            await self._connection.write(head + (self._framed(body) if body else b"") + _LAST_CHUNK)
-        else:
-            await self._connection.write(head + body if body else head)
+        if body:
+            head += self._framed(body)
+        if not self._connection.write(head + _LAST_CHUNK if self._chunked else head):
+            await self._connection.drained()
         self._ended = True
         self._on_sent(len(body))
 
@@ -409,6 +417,10 @@ class DirectResponse(ClientResponse):
         self.started = True
         self._status = status
         return head
+
+    async def _write(self, data: bytes) -> None:
+        if not self._connection.write(data):
+            await self._connection.drained()
 
     def _framed(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data

@@ -57,8 +57,9 @@ class Recorder:
     def __init__(self) -> None:
         self.written: list[bytes] = []
 
-    async def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         self.written.append(data)
+        return True
 
 
 def made(bodiless: bool = False) -> tuple[Any, DirectResponse, list[int]]:
