@@ -12,40 +12,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import socket
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, cast
 from weakref import WeakSet
 
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine
+from tornado.httputil import HTTPInputError, HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornado.routing import Router, RuleRouter
 from tornado.web import Application
 
-from ..errors import RequestRefused
 from ..relay.client import take_socket
-from ..rules.fields import Fields, Pairs
-from ..rules.framing import check_request
-from ..rules.headers import serialize_head
 from .door import Refusal
 from .gateway import Gateway
-from .pages import reason_phrase
-from .response import ClientResponse, TornadoResponse
-
-#: A request line that is served here: a path, and nothing that needs a second look (RFC 9112 3).
-_REQUEST_LINE = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.1")
-
-#: With one of these a request is not plain.
-_NOT_PLAIN = frozenset({"content-length", "expect", "transfer-encoding", "upgrade"})
+from .plain import split_head, stays_open
+from .response import ClientResponse, DirectResponse, TornadoResponse
 
 #: Bytes of a head, and bytes that a client may send ahead of the answer, before it is no longer read.
 MAX_HEAD = 64 * 1024
-
-#: RFC 9112 7.1
-_LAST_CHUNK = b"0\r\n\r\n"
 
 #: Pieces in which a head may arrive. Who sends it byte by byte is tornado's to deal with.
 MAX_PIECES = 4
@@ -95,7 +80,7 @@ class PersistentConnections:
         server, stream = self.server, response.connection.stream
         if server is None or isinstance(stream, SSLIOStream) or server.conn_params.no_keep_alive:
             return  # TLS stays with tornado
-        if request.version != "HTTP/1.1" or not _stays(request.headers):
+        if request.version != "HTTP/1.1" or not stays_open(request.headers):
             return
         if request.server_connection not in self._known:
             self._known.add(request.server_connection)
@@ -287,24 +272,20 @@ class PersistentConnection(asyncio.Protocol):
 
     def _read(self, head: bytes) -> HTTPServerRequest | None:
         """The request, if it is plain and in order."""
-        end = head.index(b"\r\n")
-        line = _REQUEST_LINE.fullmatch(head, 0, end)
-        fields = plain_fields(head[end + 2 : -2])
-        if line is None or fields is None:
+        split = split_head(head)
+        if split is None:
             return None
+        self._method, target, plain = split
         server = self._owner.server
-        if server is not None and server.xheaders:
-            self.context._apply_xheaders(fields)
-        self._method = line[1].decode("ascii")
-        start_line = RequestStartLine(self._method, line[2].decode("ascii"), "HTTP/1.1")
+        believes = server is not None and server.xheaders
+        if believes:
+            self.context._apply_xheaders(plain.fields)
         try:
-            return HTTPServerRequest(
-                connection=cast(Any, self), start_line=start_line, headers=cast(HTTPHeaders, fields.copy())
-            )
+            return plain.request(self, self._method, target)
         except HTTPInputError:
             return None
         finally:
-            if server is not None and server.xheaders:
+            if believes:
                 self.context._unapply_xheaders()
 
     def _go_on(self, size: int) -> None:
@@ -354,78 +335,6 @@ class PersistentConnection(asyncio.Protocol):
         self._timer = loop.call_later(timeout, self._check_idle)
 
 
-class DirectResponse(ClientResponse):
-    """The response to a request that was read here. It is HTTP/1.1, and its connection stays open.
-
-    Args:
-        connection: of the request.
-        on_sent: see ``ClientResponse``.
-        bodiless: it answers a HEAD.
-    """
-
-    def __init__(self, connection: PersistentConnection, on_sent: Callable[[int], None], *, bodiless: bool) -> None:
-        super().__init__(on_sent)
-        self._connection = connection
-        self._bodiless = bodiless
-        self._chunked = False
-
-    def watch(self, on_close: Callable[[], None]) -> None:
-        """See ``ClientResponse``."""
-        self._connection.watch(on_close)
-
-    async def begin(self, status: int, reason: str, fields: Pairs, chunk: bytes | None = None) -> None:
-        """See ``ClientResponse``."""
-        head = self._head(status, reason, fields)
-        await self._write(head + self._framed(chunk) if chunk else head)
-        if chunk:
-            self._on_sent(len(chunk))
-
-    async def write(self, data: bytes) -> None:
-        """See ``ClientResponse``."""
-        await self._write(self._framed(data))
-        self._on_sent(len(data))
-
-    async def end(self) -> None:
-        """See ``ClientResponse``."""
-        if self._chunked:
-            await self._write(_LAST_CHUNK)
-        self._ended = True
-
-    async def send(self, status: int, reason: str, fields: Pairs, body: bytes) -> None:
-        """See ``ClientResponse``. All of it leaves in one piece."""
-        head = self._head(status, reason, fields)
-        if body:
-            head += self._framed(body)
-        if not self._connection.write(head + _LAST_CHUNK if self._chunked else head):
-            await self._connection.drained()
-        self._ended = True
-        self._on_sent(len(body))
-
-    def truncate(self) -> None:
-        """See ``ClientResponse``. The missing end shows by itself: there is a length, or a last chunk."""
-        self._connection.close()
-
-    def _head(self, status: int, reason: str, fields: Pairs) -> bytes:
-        if self.cookies:
-            fields += self.cookie_fields()
-        # RFC 9112 6.1: a response to HEAD, and these, have no body to be framed.
-        has_body = not self._bodiless and status not in (204, 304)
-        if has_body and not any(name.lower() == "content-length" for name, _ in fields):
-            self._chunked = True
-            fields.append(("Transfer-Encoding", "chunked"))
-        head = serialize_head(f"HTTP/1.1 {status} {reason or reason_phrase(status)}", fields)
-        self.started = True
-        self._status = status
-        return head
-
-    async def _write(self, data: bytes) -> None:
-        if not self._connection.write(data):
-            await self._connection.drained()
-
-    def _framed(self, data: bytes) -> bytes:
-        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
-
-
 class ReturnedStream(IOStream):
     """A connection that tornado gets back.
 
@@ -450,31 +359,3 @@ class ReturnedStream(IOStream):
         buf[:count] = self._early
         self._early, self.read_chunk_size = b"", self._usual_chunk_size
         return count
-
-
-@lru_cache(maxsize=128)
-def plain_fields(block: bytes) -> Fields | None:
-    """The field lines of a plain request, as tornado parses them; the requests of a page have few different ones.
-
-    Args:
-        block: all lines, each with its line break.
-
-    Returns:
-        Shared by all who ask: to be copied, not changed. None if tornado is to look at the request itself.
-    """
-    if block.count(b"\n") != block.count(b"\r\n"):
-        return None
-    try:
-        parsed = list(HTTPHeaders.parse(block.decode("latin-1")).get_all())
-        check_request(parsed, "HTTP/1.1")
-    except (HTTPInputError, RequestRefused):
-        return None
-    fields = Fields.of_parsed(parsed)
-    if any(name in fields for name in _NOT_PLAIN) or not _stays(fields):
-        return None
-    return fields
-
-
-def _stays(fields: Any) -> bool:
-    """Whether the connection is to stay open, and serves nothing but requests (RFC 9112 9.3, RFC 9110 7.6.1)."""
-    return str(fields.get("Connection", "keep-alive")).lower() == "keep-alive"

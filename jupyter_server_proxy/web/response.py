@@ -9,7 +9,7 @@ import struct
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from typing import cast
+from typing import Protocol, cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, ResponseStartLine
@@ -17,10 +17,15 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from ..errors import ProxyError
 from ..rules.fields import Fields, Pairs
+from ..rules.headers import serialize_head
 from .pages import reason_phrase
 
 #: Status in the log for a client that left before its answer was complete (nginx's convention).
 CLIENT_CLOSED = 499
+
+
+#: RFC 9112 7.1
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class ClientResponse(abc.ABC):
@@ -200,7 +205,7 @@ class TornadoResponse(ClientResponse):
         if not self._ended or self.gone or stream is None or stream.closed():
             return None
         if self.connection._chunking_output:
-            await stream.write(b"0\r\n\r\n")  # RFC 9112 7.1
+            await stream.write(_LAST_CHUNK)
         return self.connection.detach()
 
     def truncate(self) -> None:
@@ -215,3 +220,84 @@ class TornadoResponse(ClientResponse):
         if self.started and not self._sized and not self.connection._chunking_output:
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
+
+
+class Connection(Protocol):
+    """What a ``DirectResponse`` is written to: a connection that is read by us."""
+
+    def watch(self, on_close: Callable[[], None]) -> None: ...
+    def write(self, data: bytes) -> bool: ...
+    async def drained(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class DirectResponse(ClientResponse):
+    """The response to a request that was read here. It is HTTP/1.1, and its connection stays open.
+
+    Args:
+        connection: of the request.
+        on_sent: see ``ClientResponse``.
+        bodiless: it answers a HEAD.
+    """
+
+    def __init__(self, connection: Connection, on_sent: Callable[[int], None], *, bodiless: bool) -> None:
+        super().__init__(on_sent)
+        self._connection = connection
+        self._bodiless = bodiless
+        self._chunked = False
+
+    def watch(self, on_close: Callable[[], None]) -> None:
+        """See ``ClientResponse``."""
+        self._connection.watch(on_close)
+
+    async def begin(self, status: int, reason: str, fields: Pairs, chunk: bytes | None = None) -> None:
+        """See ``ClientResponse``."""
+        head = self._head(status, reason, fields)
+        await self._write(head + self._framed(chunk) if chunk else head)
+        if chunk:
+            self._on_sent(len(chunk))
+
+    async def write(self, data: bytes) -> None:
+        """See ``ClientResponse``."""
+        await self._write(self._framed(data))
+        self._on_sent(len(data))
+
+    async def end(self) -> None:
+        """See ``ClientResponse``."""
+        if self._chunked:
+            await self._write(_LAST_CHUNK)
+        self._ended = True
+
+    async def send(self, status: int, reason: str, fields: Pairs, body: bytes) -> None:
+        """See ``ClientResponse``. All of it leaves in one piece."""
+        head = self._head(status, reason, fields)
+        if body:
+            head += self._framed(body)
+        if not self._connection.write(head + _LAST_CHUNK if self._chunked else head):
+            await self._connection.drained()
+        self._ended = True
+        self._on_sent(len(body))
+
+    def truncate(self) -> None:
+        """See ``ClientResponse``. The missing end shows by itself: there is a length, or a last chunk."""
+        self._connection.close()
+
+    def _head(self, status: int, reason: str, fields: Pairs) -> bytes:
+        if self.cookies:
+            fields += self.cookie_fields()
+        # RFC 9112 6.1: a response to HEAD, and these, have no body to be framed.
+        has_body = not self._bodiless and status not in (204, 304)
+        if has_body and not any(name.lower() == "content-length" for name, _ in fields):
+            self._chunked = True
+            fields.append(("Transfer-Encoding", "chunked"))
+        head = serialize_head(f"HTTP/1.1 {status} {reason or reason_phrase(status)}", fields)
+        self.started = True
+        self._status = status
+        return head
+
+    async def _write(self, data: bytes) -> None:
+        if not self._connection.write(data):
+            await self._connection.drained()
+
+    def _framed(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
