@@ -52,9 +52,10 @@ class LoginCache:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._logins: dict[Hashable, tuple[float, Login]] = {}
+        self._provider: IdentityProvider | None = None
+        self._traits: tuple[Hashable, ...] = ()
 
-    @staticmethod
-    def key(handler: JupyterHandler) -> Hashable | None:
+    def key(self, handler: JupyterHandler) -> Hashable | None:
         """All that a stock identity provider looks at; None for a provider that is asked every time."""
         provider = handler.identity_provider
         if type(provider) not in _KNOWN:
@@ -70,10 +71,25 @@ class LoginCache:
         secret = handler.settings.get("cookie_secret")
         if not isinstance(secret, (str, bytes)):
             return None  # tornado takes a dictionary of secrets, too, whose content may change
-        # The Host is part of the cookie's name, the protocol of the attributes of the one that is set. Without token
-        # and password everybody passes, for as long as neither is set.
-        settings = (provider.token, provider.auth_enabled, provider.cookie_name, secret)
-        return (*credentials, request.host, request.protocol, *settings)
+        if provider is not self._provider:
+            self._watch(provider)
+        # The Host is part of the cookie's name, the protocol of the attributes of the one that is set.
+        return (*credentials, request.host, request.protocol, secret, self._traits)
+
+    def _watch(self, provider: IdentityProvider) -> None:
+        """Know what counts of a provider, from now on: to ask its traits for each request is slow."""
+        if self._provider is not None:
+            self._provider.unobserve(self._look)
+        self._provider = provider
+        provider.observe(self._look)
+        self._look()
+
+    def _look(self, change: object = None) -> None:
+        """Called by traitlets when any of the provider's traits has changed."""
+        provider = self._provider
+        assert provider is not None
+        # Without token and password everybody passes, for as long as neither is set.
+        self._traits = (provider.token, provider.auth_enabled, provider.cookie_name)
 
     def find(self, key: Hashable | None) -> Login | None:
         """Who is known under this key."""

@@ -141,6 +141,8 @@ class Meter:
         """Whether this request counts; where requests are never activity of Jupyter, they are use of the server."""
         handling = self._handling
         policy = handling.update_last_activity if callable(handling.update_last_activity) else True
+        if policy is True and not handling.exclude_last_activity_patterns:
+            return True
         try:
             return counts_as_activity(
                 policy,

@@ -57,21 +57,25 @@ class OutgoingRequest:
         self._method = request.method or ""
         self._id = request_id
         query = route.query
-        self._is_reserved: Callable[[str], bool] = lambda name: False
-        withheld = None if destination.handling.forward_credentials else credentials
+        handling = destination.handling
+        self._is_reserved: Callable[[str], bool] = _is_never
+        withheld = None if handling.forward_credentials else credentials
         if withheld is not None:
-            query = withhold_query(query, credentials)
             self._is_reserved = credentials.is_reserved
-        self.path, query = map_path(destination.handling.mappath, route.path or "/", query, server=destination.name)
+            if query:
+                query = withhold_query(query, credentials)
+        self.path = route.path or "/"
+        if handling.mappath:
+            self.path, query = map_path(handling.mappath, self.path, query, server=destination.name)
         self._target = join_target(route.prefix + self.path if route.absolute else self.path, query)
-        if route.absolute and not route.path and not destination.handling.mappath:
+        if route.absolute and not route.path and not handling.mappath:
             self._target = join_target(route.prefix, query)  # as it was written
         forwarding = Forwarding(
-            client=request.remote_ip or "",
-            protocol=request.protocol,
-            host=request.host,
-            prefix=None if route.absolute else route.prefix,
-            trusted_peer=runtime.trusted_peer(request),
+            request.remote_ip or "",
+            request.protocol,
+            request.host,
+            None if route.absolute else route.prefix,
+            runtime.trusted_peer(request),
         )
         overrides = tuple(destination.headers_override().items())
         try:
@@ -82,7 +86,7 @@ class OutgoingRequest:
                 upgrade,
                 chunked,
                 overrides,
-                identity if destination.handling.identity_headers else None,
+                identity if handling.identity_headers else None,
             )
         except ValueError as error:
             raise ServerMisconfigured(
@@ -112,22 +116,29 @@ class OutgoingRequest:
         self, received: Iterable[tuple[str, str]], upstream: UpstreamConnection, upgrade: bool = False
     ) -> Pairs:
         handling = self._route.destination.handling
-        scope = self._route.prefix if handling.scope_cookies else None
         fields = build_response_fields(
             received,
             rewrite_location=lambda url: self._outside(url, upstream),
-            screen_cookie=lambda value: screen_set_cookie(value, self._is_reserved, scope),
+            screen_cookie=self._screen_cookie,
             upgrade=upgrade,
         )
         if handling.sandbox:
             fields.append(("Content-Security-Policy", f"sandbox {handling.sandbox}"))
         return fields
 
+    def _screen_cookie(self, value: str) -> str | None:
+        scope = self._route.prefix if self._route.destination.handling.scope_cookies else None
+        return screen_set_cookie(value, self._is_reserved, scope)
+
     def _outside(self, url: str, upstream: UpstreamConnection) -> str:
         authorities = {self._fields.host, upstream.peer, str(upstream.address).lower()}
         if self._route.destination.host is None and upstream.peer:
             authorities.add("localhost:" + upstream.peer.rpartition(":")[2])
         return rewrite_location(url, prefix=self._route.prefix, authorities=authorities, absolute=self._route.absolute)
+
+
+def _is_never(name: str) -> bool:
+    return False
 
 
 def websocket_answer(headers: HTTPHeaders) -> Pairs:
