@@ -31,7 +31,7 @@ class Browser:
         profile = Path(self._stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         self._process = subprocess.Popen(
             [program, f"--user-data-dir={profile}", *ARGUMENTS], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         self._stack.callback(self._process.wait)
         self._stack.callback(self._process.terminate)

@@ -21,7 +21,12 @@ def new_python(given: str | None) -> str:
     Args:
         given: an environment's Python that has it already.
     """
-    return given or made("new", ["--editable", f"{ROOT}[standalone]"], "this checkout")
+    python = given or made("new", ["--editable", f"{ROOT}[standalone]"], "this checkout")
+    # As pip does with 4.6, but not with a checkout: where Python is told not to write bytecode, or may not, each start
+    # would compile all of it anew.
+    program = "import compileall, jupyter_server_proxy as it; compileall.compile_dir(it.__path__[0], quiet=1)"
+    subprocess.run([python, "-c", program], check=True, cwd=ROOT / "bench")  # where that finds the installed one
+    return python
 
 
 def old_python(given: str | None) -> str:
@@ -62,26 +67,35 @@ def chp() -> str | None:
     return str(program)
 
 
-def program(name: str, package: str) -> str | None:
-    """A program of Debian; installed where that is possible without asking."""
+def program(name: str, packages: str) -> str | None:
+    """A program of Debian; installed where that is possible without asking.
+
+    Args:
+        name: of the program.
+        packages: that bring it, with spaces between.
+    """
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if path is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        print(f"installing {package} ...", flush=True)
-        subprocess.run(["apt-get", "install", "--yes", "--no-install-recommends", package],
-                       check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        print(f"installing {packages} ...", flush=True)
+        install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages.split()]
+        for command in (["apt-get", "update"], install):  # a machine may know of no packages yet
+            subprocess.run(
+                command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=False,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
         path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if path is None:
-        print(f"skipped: {name} (install the Debian package {package})")
+        print(f"skipped: {name} (install from Debian: {packages})")
     return path
 
 
-def needed(name: str, package: str) -> str:
-    """A program of Debian without which nothing can be measured.
+def needed(name: str, packages: str) -> str:
+    """A program of Debian without which nothing can be measured; see ``program``.
 
     Raises:
         SystemExit: it is not there, and cannot be installed.
     """
-    path = program(name, package)
+    path = program(name, packages)
     if path is None:
-        raise SystemExit(f"The benchmarks need {name}: install the Debian package {package}.")
+        raise SystemExit(f"The benchmarks need {name}: install from Debian: {packages}.")
     return path

@@ -73,7 +73,9 @@ class Rig:
             Its process id.
         """
         log = self._stack.enter_context((self.directory / f"{name}.log").open("wb"))
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        # In a session of its own, as Jupyter is: Linux shares the processors out among sessions first (sched(7),
+        # autogroup), and on a busy machine what shares one with the load or with a browser would get less or more.
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self._stack.callback(end, process)
         wait_until(lambda: process.poll() is not None or listens(port), f"{name} to start")
         if process.poll() is not None:

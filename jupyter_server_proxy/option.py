@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import difflib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from textwrap import dedent
@@ -89,6 +88,8 @@ def known_keys(given: Mapping[Any, Any], known: Iterable[str], where: str, log: 
     known = list(known)
     for key in given:
         if key not in known:
+            import difflib  # slow to load, and needed for mistakes alone
+
             close = difflib.get_close_matches(str(key), known, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             log.warning("%s: unknown key %r is ignored%s", where, key, hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from .. import environments
 from ..browser import Browser
 from ..rig import Rig
 from ..table import Effort, Table
@@ -15,9 +16,9 @@ NOTE = "Direct is the browser's own time, which all others contain."
 
 def page(rig: Rig, effort: Effort) -> list[Table]:
     """From the start of the navigation until everything is loaded; nothing is cached."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium-browser")
+    program = program or environments.program("chromium", "chromium fonts-dejavu-core")
     if program is None:
-        print("skipped: page (there is no Chromium: install it, or set CHROMIUM)")
         return []
     table = Table("page", "milliseconds: page with 100 assets of 4 KiB in Chromium", False, NOTE)
     ways = [*rig.peers(), rig.new(), rig.old()]

@@ -50,7 +50,7 @@ class NamedLocalProxyHandler(LocalProxyHandler):
     def handling(self) -> Handling:
         """See ``ProxyHandler``."""
         general = super().handling()
-        return Handling(**{**vars(general), "mappath": self.mappath})
+        return general._replace(mappath=self.mappath)
 
     def _get_context_path(self, host: str, port: int | str) -> str:
         if not self.proxy_base:

@@ -8,8 +8,7 @@ is in the key. All others are asked every time. Host, Origin and the authorizer 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
 from jupyter_server.base.handlers import JupyterHandler
@@ -24,8 +23,7 @@ MAX_LOGINS = 512
 _KNOWN = (IdentityProvider, PasswordIdentityProvider)
 
 
-@dataclass(frozen=True)
-class Login:
+class Login(NamedTuple):
     """Somebody who was let in. All of it follows from what a ``LoginCache.key`` holds.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from .fields import Pairs
@@ -43,8 +43,7 @@ SECRET_VARIABLES = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What logs people in to one Jupyter server, as seen in one request.
 
     Args:

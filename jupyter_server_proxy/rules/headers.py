@@ -6,8 +6,8 @@ Field lines are ``(name, value)`` pairs of latin-1 text in the order in which th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from .credentials import Credentials, withhold_fields
 from .fields import Pairs
@@ -117,8 +117,7 @@ def build_request_fields(
     return fields
 
 
-@dataclass(frozen=True)
-class RequestFields:
+class RequestFields(NamedTuple):
     """The field lines of a request to the origin server.
 
     Args:

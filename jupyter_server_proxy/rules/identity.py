@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from .fields import Pairs
@@ -14,8 +14,7 @@ IDENTITY_FIELDS = frozenset({"x-jupyter-user", "x-jupyter-groups", "x-jupyter-sc
 _PLAIN = "!#$&'*+-./:=@^_`|~"
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """Somebody who was let in.
 
     Args:

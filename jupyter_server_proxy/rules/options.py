@@ -8,8 +8,6 @@ are never part of a message: it names their place.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import os
 import re
 import shlex
@@ -118,6 +116,8 @@ def preset(value: Any) -> str:
     if value is None or value == "":
         return ""
     if not isinstance(value, str) or value not in PRESETS:
+        import difflib  # slow to load, and needed for mistakes alone
+
         close = difflib.get_close_matches(str(value), PRESETS, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"must be one of {', '.join(sorted(PRESETS))}, got {_typed(value)}{hint}")
@@ -180,7 +180,7 @@ def tls(value: Any) -> TlsSpec | None:
         return TlsSpec()
     if isinstance(value, TlsSpec):
         return value
-    known = sorted(field.name for field in dataclasses.fields(TlsSpec))
+    known = sorted(TlsSpec._fields)
     settings: dict[str, Any] = {}
     for key, item in _known_keys(value, *known).items():
         if key == "verify":

@@ -12,14 +12,13 @@ FastAPI (``--root-path``), Gunicorn (SCRIPT_NAME, PEP 3333), MLflow (``mlflow se
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from .spec import NOTHING
 from .template import call_with_asked_args
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(NamedTuple):
     """An argument for a command.
 
     Args:
@@ -44,8 +43,7 @@ class Argument:
         return self.names[0] if self.value is None else f"{self.names[0]}={self.value}"
 
 
-@dataclass(frozen=True)
-class Preset:
+class Preset(NamedTuple):
     """What one framework needs.
 
     Args:
@@ -57,8 +55,8 @@ class Preset:
     """
 
     arguments: tuple[Argument, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = NOTHING
+    options: Mapping[str, Any] = NOTHING
     socket_arguments: tuple[Argument, ...] | None = None
     ends: tuple[str, ...] = ("--",)
 

@@ -7,8 +7,7 @@ import http
 import inspect
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..errors import ServerMisconfigured
 from .fields import Fields, FieldSource
@@ -30,8 +29,7 @@ class Response(Protocol):
     def body(self) -> bytes | None: ...
 
 
-@dataclass(frozen=True)
-class OriginalResponse:
+class OriginalResponse(NamedTuple):
     """The response as the origin server sent it; functions know it as ``orig_response`` and leave it alone."""
 
     code: int

@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 #: A callable of a configuration; it asks for arguments by name (see ``template.call_with_asked_args``).
 AskingCallable = Callable[..., Any]
 
+#: An empty dictionary that nobody can fill.
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True)
-class LauncherSpec:
+
+class LauncherSpec(NamedTuple):
     """How a server appears in launchers. ``path_info`` is relative to the Jupyter base URL and may hold a query."""
 
     enabled: bool = True
@@ -26,8 +29,7 @@ class LauncherSpec:
     category: str = "Notebook"
 
 
-@dataclass(frozen=True)
-class TlsSpec:
+class TlsSpec(NamedTuple):
     """How to speak HTTPS with a server.
 
     Args:
@@ -45,8 +47,7 @@ class TlsSpec:
     server_name: str = ""
 
 
-@dataclass(frozen=True)
-class ReadinessSpec:
+class ReadinessSpec(NamedTuple):
     """When a server counts as ready.
 
     Args:
@@ -75,8 +76,7 @@ class LogFileSpec:
     count: int = 3
 
 
-@dataclass(frozen=True)
-class LifecycleSpec:
+class LifecycleSpec(NamedTuple):
     """How a server is started, kept running, and stopped; all times in seconds.
 
     Args:
@@ -103,13 +103,12 @@ class LifecycleSpec:
     stop_signal: int = signal.SIGTERM
     stop_timeout: float = 5.0
     idle_timeout: float | None = None
-    readiness: ReadinessSpec = field(default_factory=ReadinessSpec)
+    readiness: ReadinessSpec = ReadinessSpec()
     find_port: bool = False
-    log_file: LogFileSpec = field(default_factory=LogFileSpec)
+    log_file: LogFileSpec = LogFileSpec()
 
 
-@dataclass(frozen=True)
-class ServerSpec:
+class ServerSpec(NamedTuple):
     """One configured server; each field has the meaning of the ``ServerProcess`` option of that name.
 
     ``command``: the words, or a callable that returns them; empty: the server is not managed by us.
@@ -120,15 +119,15 @@ class ServerSpec:
 
     name: str
     command: tuple[str, ...] | AskingCallable = ()
-    environment: Mapping[str, str | None] | AskingCallable = field(default_factory=dict)
+    environment: Mapping[str, str | None] | AskingCallable = NOTHING
     timeout: float = 5.0
     absolute_url: bool = False
     port: int = 0
     unix_socket: str | Literal[True] | None = None
-    mappath: Mapping[str, str] | AskingCallable = field(default_factory=dict)
-    launcher: LauncherSpec = field(default_factory=LauncherSpec)
+    mappath: Mapping[str, str] | AskingCallable = NOTHING
+    launcher: LauncherSpec = LauncherSpec()
     new_browser_tab: bool = True
-    request_headers_override: Mapping[str, str] | AskingCallable = field(default_factory=dict)
+    request_headers_override: Mapping[str, str] | AskingCallable = NOTHING
     rewrite_response: tuple[AskingCallable, ...] = ()
     update_last_activity: bool | AskingCallable = True
     exclude_last_activity_patterns: tuple[re.Pattern[str], ...] = ()
@@ -140,4 +139,4 @@ class ServerSpec:
     sandbox: str = ""
     refuse_cross_site: bool | None = None
     response_timeout: float | None = None
-    lifecycle: LifecycleSpec = field(default_factory=LifecycleSpec)
+    lifecycle: LifecycleSpec = LifecycleSpec()

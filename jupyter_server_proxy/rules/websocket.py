@@ -6,7 +6,7 @@ import base64
 import enum
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -35,15 +35,13 @@ class WebSocketError(Exception):
     code = CLOSE_PROTOCOL_ERROR
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(NamedTuple):
     """A piece of the payload of a text or binary message; text is UTF-8 already."""
 
     payload: bytes
 
 
-@dataclass(frozen=True)
-class Control:
+class Control(NamedTuple):
     """A whole control frame."""
 
     opcode: Opcode

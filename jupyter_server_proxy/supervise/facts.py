@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import signal
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class State(enum.Enum):
@@ -26,8 +26,7 @@ class Stage(enum.Enum):
     ANSWER = "answer"
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """Why a start failed.
 
     Args:
@@ -47,8 +46,7 @@ class Failure:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True)
-class Exit:
+class Exit(NamedTuple):
     """How a process ended: ``code``, or the name of the ``signal`` that ended it."""
 
     code: int | None
@@ -66,8 +64,7 @@ class Exit:
             return cls(None, f"signal {-code}", time.time())
 
 
-@dataclass(frozen=True)
-class FailedRequest:
+class FailedRequest(NamedTuple):
     """A request that a server answered with a status of 500 or more.
 
     Args:
@@ -89,8 +86,7 @@ class FailedRequest:
     end_line: int
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """One server at one moment.
 
     Args:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import statistics
 import tempfile
 from pathlib import Path
 
@@ -32,6 +31,8 @@ class StartTimes:
 
     def expected(self, name: str) -> float | None:
         """Seconds that the next start will probably take: the median of the last ones; None if there were none."""
+        import statistics  # slow to load, and not needed before a server is looked at
+
         seconds = self._load().get(name)
         return statistics.median(seconds) if seconds else None
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from ..errors import ServerMisconfigured, StartFailed
-from ..rules.masking import is_secret_name, mask_words
 from ..rules.place import place_variables
 from ..rules.spec import ServerSpec
 from ..upstream.address import Address, UnixAddress, loopback
@@ -52,7 +51,6 @@ class Launch:
     Attributes:
         process: once it was spawned.
         started: when, in seconds since the epoch; 0.0 before.
-        command: its words as they may be shown.
     """
 
     def __init__(
@@ -70,7 +68,8 @@ class Launch:
     ) -> None:
         self.process: Process | None = None
         self.started = 0.0
-        self.command = ""
+        self._words: list[str] = []
+        self._environment: Mapping[str, str] = {}
         self._spec = spec
         self._endpoint = endpoint
         self._readiness = readiness
@@ -81,6 +80,16 @@ class Launch:
         self._timeout = timeout
         self._on_stage = on_stage
         self._next_look = 0.0
+
+    @property
+    def command(self) -> str:
+        """Its words as they may be shown; "" before they are known."""
+        from ..rules.masking import is_secret_name, mask_words  # slow to load, and asked for by failures alone
+
+        # Values that must not be shown where the command repeats them.
+        secrets = [os.environ[name] for name in self._withheld if os.environ.get(name)]
+        secrets += [value for name, value in self._environment.items() if is_secret_name(name)]
+        return shlex.join(mask_words(self._words, secrets))
 
     async def run(self, arguments: Callable[[], Mapping[str, Any]]) -> Address:
         """Start it, and wait until it is ready.
@@ -100,7 +109,7 @@ class Launch:
             return self._unmanaged_address()
         given = arguments()
         environment = {**place_variables(given), **render_environment(self._spec, given)}
-        self.command = shlex.join(mask_words(words, self._secrets(environment)))
+        self._words, self._environment = words, environment
         self._readiness.look_before_start()
         self._logs.begin_run()
         self._log.info("Starting server '%s'", self._spec.name)
@@ -128,11 +137,6 @@ class Launch:
             self.process.signal_group(signal.SIGKILL)
 
     # ---- private
-
-    def _secrets(self, environment: Mapping[str, str]) -> list[str]:
-        """Values that must not be shown where the command repeats them."""
-        withheld = [os.environ[name] for name in self._withheld if os.environ.get(name)]
-        return withheld + [value for name, value in environment.items() if is_secret_name(name)]
 
     async def _spawn(self, command: list[str], environment: Mapping[str, str]) -> Process:
         name, cwd = self._spec.name, self._spec.lifecycle.cwd or os.getcwd()

@@ -7,15 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Lines that are kept, and bytes after which a line is broken in two.
 MAX_LINES = 1000
 MAX_LINE_BYTES = 8 * 1024
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of output.
 
     Args:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-import psutil
+if TYPE_CHECKING:  # it is slow to load, and few servers need it to start: functions import it
+    import psutil
 
 _LISTEN = "0A"
 
@@ -19,8 +20,7 @@ _V4_REACHABLE = frozenset({"0100007F", "00000000"})
 _V6_REACHABLE = frozenset({"0" * 32, "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"})
 
 
-@dataclass(frozen=True)
-class Listener:
+class Listener(NamedTuple):
     """A listening TCP socket that can be reached by loopback; ``uid`` is its owner's."""
 
     uid: int
@@ -91,6 +91,8 @@ def parse_proc_net(lines: Iterable[str], port: int) -> Iterator[Listener]:
 
 def tree_ports(pid: int, group: int) -> set[int]:
     """TCP ports on which a process, its descendants, or the members of its process group listen."""
+    import psutil  # see above
+
     ports: set[int] = set()
     for process in _tree(pid, group):
         try:
@@ -102,6 +104,8 @@ def tree_ports(pid: int, group: int) -> set[int]:
 
 def tree_holds_socket(pid: int, group: int, path: str) -> bool:
     """Whether a process, its descendants, or the members of its process group have a unix socket open at a path."""
+    import psutil  # see above
+
     for process in _tree(pid, group):
         try:
             if path in [str(connection.laddr) for connection in process.net_connections("unix")]:
@@ -113,6 +117,8 @@ def tree_holds_socket(pid: int, group: int, path: str) -> bool:
 
 def group_members(group: int) -> list[psutil.Process]:
     """The living processes of a process group; zombies are dead."""
+    import psutil  # see above
+
     members = []
     for pid in psutil.pids():
         try:
@@ -127,6 +133,8 @@ def group_members(group: int) -> list[psutil.Process]:
 
 def describe_listener(port: int) -> str:
     """Who holds a port, as far as we may know, for messages."""
+    import psutil  # see above
+
     for process in psutil.process_iter():
         try:
             if any(c.laddr.port == port and c.status == psutil.CONN_LISTEN for c in process.net_connections("tcp")):
@@ -137,6 +145,8 @@ def describe_listener(port: int) -> str:
 
 
 def _tree(pid: int, group: int) -> list[psutil.Process]:
+    import psutil  # see above
+
     found = {process.pid: process for process in group_members(group)}
     try:
         root = psutil.Process(pid)

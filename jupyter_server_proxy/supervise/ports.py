@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +18,7 @@ _PROC = Path("/proc")
 REACHABLE = frozenset({"127.0.0.1", "::1", "0.0.0.0", "::"})
 
 
-@dataclass(frozen=True)
-class ListeningPort:
+class ListeningPort(NamedTuple):
     """A port that can be reached by loopback, and who listens there.
 
     Args:

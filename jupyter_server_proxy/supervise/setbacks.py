@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..errors import ProxyError, ServerUnavailable, StartFailed
 from ..rules.backoff import next_delay
@@ -85,7 +84,7 @@ class Setbacks:
     @property
     def failure(self) -> Failure | None:
         """Why the last start failed, if it did."""
-        return replace(self._failure, retry_after=self.pause_left()) if self._failure else None
+        return self._failure._replace(retry_after=self.pause_left()) if self._failure else None
 
     def error(self) -> ProxyError | None:
         """A fresh copy of the error of the last start, if it failed, with the time that is left until the next."""

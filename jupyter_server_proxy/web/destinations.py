@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import ProxyError, ServerMisconfigured
-from ..rules.spec import AskingCallable, ServerSpec
+from ..rules.spec import NOTHING, AskingCallable, ServerSpec
 from ..rules.template import realize
 from ..supervise.facts import FailedRequest
 from ..supervise.usage import Usage
@@ -23,14 +22,13 @@ T = TypeVar("T")
 _DYING = 0.5
 
 
-@dataclass(frozen=True)
-class Handling:
+class Handling(NamedTuple):
     """How requests to a destination are passed on; each field has the meaning of the option of that name.
 
     ``response_timeout`` is in seconds; ``sandbox`` holds the flags of the CSP directive, "" for none.
     """
 
-    mappath: Mapping[str, str] | AskingCallable = field(default_factory=dict)
+    mappath: Mapping[str, str] | AskingCallable = NOTHING
     rewrite_response: tuple[AskingCallable, ...] = ()
     update_last_activity: bool | AskingCallable = True
     exclude_last_activity_patterns: tuple[Any, ...] = ()

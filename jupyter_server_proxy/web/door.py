@@ -6,8 +6,7 @@ JupyterHub's (``standalone/hub.py``), or that of nobody (``standalone/door.py``)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..rules.credentials import Credentials
 from ..rules.identity import Identity
@@ -18,8 +17,7 @@ from .policy import AddressPolicy
 RESOURCE = "server-proxy"
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """The request may go on.
 
     Args:
@@ -35,8 +33,7 @@ class Pass:
     identity: Identity | None = None
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """The request may not go on.
 
     Args:

@@ -23,7 +23,6 @@ from .pages import (
     render_failure,
     render_waiting,
 )
-from .ports import describe_ports
 from .runtime import Runtime
 
 #: Lines of output that a page shows to begin with.
@@ -88,6 +87,8 @@ def _explain_server(error: ProxyError, server: ManagedServer, runtime: Runtime) 
 
 
 async def _explain_port(port: int, runtime: Runtime) -> tuple[Pairs, bytes]:
+    from .ports import describe_ports  # with psutil, which is slow to load
+
     try:
         described = await describe_ports(
             runtime.application.settings, runtime.supervisor, runtime.base_url, os.getpid()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..supervise.facts import FailedRequest, Failure
 from ..supervise.logs import Line
-from ..supervise.resources import Resources
 from ..supervise.server import ManagedServer
 from .traffic import Traffic
+
+if TYPE_CHECKING:
+    from ..supervise.resources import Resources
 
 #: Seconds after the end of a failed response in which lines of output still belong to it: pipes are slower.
 LATE_OUTPUT = 0.25

@@ -14,16 +14,14 @@ import json
 import math
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ProxyError, StartFailed, UpgradeRequired, VersionRequired
 from ..rules.fields import Pairs
 from ..rules.headers import is_navigation
-from .ansi import lines_to_html
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -44,8 +42,7 @@ _STEPS = (
 )
 
 
-@dataclass(frozen=True)
-class WaitingView:
+class WaitingView(NamedTuple):
     """A server that is starting.
 
     Args:
@@ -71,8 +68,7 @@ class WaitingView:
     cancellable: bool = True
 
 
-@dataclass(frozen=True)
-class FailureView:
+class FailureView(NamedTuple):
     """A server that could not be started.
 
     Args:
@@ -102,8 +98,7 @@ class FailureView:
     status: int = 503
 
 
-@dataclass(frozen=True)
-class PortRow:
+class PortRow(NamedTuple):
     """A port on which somebody listens.
 
     Args:
@@ -124,8 +119,7 @@ class PortRow:
         return cls(described["port"], described["url"], described["process"], _describe_owner(described["owner"]))
 
 
-@dataclass(frozen=True)
-class DeadPortView:
+class DeadPortView(NamedTuple):
     """A port on which nobody listens.
 
     Args:
@@ -297,6 +291,8 @@ def _state_of_step(number: int, reached: int) -> str:
 
 
 def _output(lines: Iterable[str]) -> list[str]:
+    from .ansi import lines_to_html  # slow to load, and few pages have output
+
     return lines_to_html(list(lines)[-MAX_OUTPUT:])
 
 

@@ -11,22 +11,22 @@ import functools
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tornado import web
 
 from ..errors import ProxyError, StartFailed
 from ..supervise.logs import MAX_LINES
-from ..supervise.resources import ResourceMeter, Resources
 from ..supervise.server import ManagedServer
 from .model import LATE_OUTPUT, describe_failed_request, describe_line, describe_server
 from .pages import reason_phrase
-from .ports import describe_ports
 from .refusal import PlainErrors
 from .runtime import Runtime
 from .streams import follow_all, follow_server
 from .traffic import Traffic
+
+if TYPE_CHECKING:
+    from ..supervise.resources import ResourceMeter, Resources
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -49,7 +49,6 @@ def permitted(action: str) -> Callable[[Method], Method]:
     return decorate
 
 
-@dataclass
 class Api:
     """What the handlers share.
 
@@ -58,19 +57,29 @@ class Api:
         traffic: by name of the server.
     """
 
-    runtime: Runtime
-    traffic: Mapping[str, Traffic]
-    meter: ResourceMeter = field(default_factory=ResourceMeter)
+    def __init__(self, runtime: Runtime, traffic: Mapping[str, Traffic]) -> None:
+        self.runtime = runtime
+        self._traffic = traffic
+        self._meter: ResourceMeter | None = None
 
     def describe(self, server: ManagedServer, resources: Resources | None = None) -> dict[str, Any]:
         """One server as JSON."""
-        return describe_server(server, self.traffic[server.spec.name], self.runtime.base_url, resources)
+        return describe_server(server, self._traffic[server.spec.name], self.runtime.base_url, resources)
 
     async def measure(self, *servers: ManagedServer) -> dict[str, Resources | None]:
         """What the processes of servers use, by name."""
         pids = {server.spec.name: server.pid for server in servers}
-        found = await asyncio.to_thread(self.meter.measure, [pid for pid in pids.values() if pid is not None])
+        running = [pid for pid in pids.values() if pid is not None]
+        found = await asyncio.to_thread(self._measure, running) if running else {}
         return {name: found.get(pid) if pid is not None else None for name, pid in pids.items()}
+
+    def _measure(self, pids: list[int]) -> dict[int, Resources]:
+        """In a thread."""
+        if self._meter is None:
+            from ..supervise.resources import ResourceMeter  # with psutil, which is slow to load
+
+            self._meter = ResourceMeter()
+        return self._meter.measure(pids)
 
 
 class RestHandler(web.RequestHandler):
@@ -260,6 +269,8 @@ class PortsHandler(RestHandler):
     @permitted("read")
     async def get(self) -> None:
         """The TCP ports on which processes of this user listen."""
+        from .ports import describe_ports  # with psutil, which is slow to load
+
         ports = await describe_ports(self.settings, self.supervisor, self.api.runtime.base_url, os.getpid())
         self.reply({"ports": ports})
 

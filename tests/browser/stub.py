@@ -7,7 +7,6 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
@@ -126,7 +125,7 @@ class Stub:
         output = tuple(line["text"] for line in self._lines)
         common = {"name": "app", "title": "The app", "api_url": API, "icon_url": f"{BASE}icon", "output": output}
         values = {**common, **known, **self.page_options}
-        return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
+        return kind(**{field: values[field] for field in kind._fields if field in values})
 
     # ---- HTTP
 

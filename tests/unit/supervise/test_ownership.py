@@ -128,7 +128,7 @@ def test_who_holds_a_port_as_far_as_we_may_know(monkeypatch: pytest.MonkeyPatch)
         FakeProcess(2, "client", 8000, status=psutil.CONN_ESTABLISHED),
         FakeProcess(3, "python", 8001, 8000),
     ]
-    monkeypatch.setattr(module.psutil, "process_iter", lambda: iter(processes))
+    monkeypatch.setattr(psutil, "process_iter", lambda: iter(processes))
     assert describe_listener(8000) == "process 3 (python)"
     assert describe_listener(8002) == "another process"
 

@@ -40,7 +40,7 @@ def event_logger(recorder: Recorder) -> EventLogger:
 
 
 def managed(**changes: Any) -> Any:
-    values: dict[str, Any] = dict.fromkeys(Facts.__dataclass_fields__)
+    values: dict[str, Any] = dict.fromkeys(Facts._fields)
     values.update({"state": State.READY, "since": 1000.0, **changes})
     facts = Facts(**values)
     return SimpleNamespace(spec=SimpleNamespace(name="lab"), facts=lambda: facts)

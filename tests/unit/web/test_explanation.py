@@ -24,6 +24,7 @@ from jupyter_server_proxy.rules.spec import LauncherSpec, ServerSpec
 from jupyter_server_proxy.supervise.facts import Facts, Failure, Stage, State
 from jupyter_server_proxy.supervise.logs import LogTail
 from jupyter_server_proxy.web import explanation as module
+from jupyter_server_proxy.web import ports
 from jupyter_server_proxy.web.destinations import AddressDestination, Handling, Route, ServerDestination
 from jupyter_server_proxy.web.explanation import explain
 from jupyter_server_proxy.web.policy import AddressPolicy
@@ -36,7 +37,7 @@ class FakeServer:
     """A server that is starting, or has failed."""
 
     def __init__(self, spec: ServerSpec, is_managed: bool = True, **facts: Any) -> None:
-        values: dict[str, Any] = dict.fromkeys(Facts.__dataclass_fields__)
+        values: dict[str, Any] = dict.fromkeys(Facts._fields)
         values.update({"state": State.STARTING, "since": NOW - 7.5, **facts})
         self.spec = spec
         self.is_managed = is_managed
@@ -63,7 +64,7 @@ class Lab:
         self.rendered: list[tuple[str, Any, str]] = []
         for name in ("waiting", "failure", "dead_port"):
             monkeypatch.setattr(module, f"render_{name}", self._renderer(name))
-        monkeypatch.setattr(module, "describe_ports", self._describe_ports)
+        monkeypatch.setattr(ports, "describe_ports", self._describe_ports)
         monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: NOW))
 
     def _renderer(self, name: str) -> Any:

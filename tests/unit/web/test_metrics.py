@@ -15,7 +15,7 @@ from jupyter_server_proxy.web.traffic import Traffic
 
 
 def managed(name: str, state: State = State.READY, **facts: Any) -> Any:
-    values: dict[str, Any] = dict.fromkeys(Facts.__dataclass_fields__)
+    values: dict[str, Any] = dict.fromkeys(Facts._fields)
     values.update({"state": state, "starts": 0, "restarts": 0, **facts})
     return SimpleNamespace(spec=SimpleNamespace(name=name), state=state, facts=lambda: Facts(**values))
 

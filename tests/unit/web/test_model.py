@@ -29,7 +29,7 @@ T0_TEXT = "2023-11-14T22:13:20.250Z"
 
 
 def managed(spec: ServerSpec | None = None, idle_timeout: float = 0.0, **facts: Any) -> Any:
-    values: dict[str, Any] = dict.fromkeys(Facts.__dataclass_fields__)
+    values: dict[str, Any] = dict.fromkeys(Facts._fields)
     values.update({"state": State.STOPPED, "since": T0, "managed": True, "starts": 0, "restarts": 0, **facts})
     return SimpleNamespace(
         spec=spec or ServerSpec("app", command=("run",)), idle_timeout=idle_timeout, facts=lambda: Facts(**values)
