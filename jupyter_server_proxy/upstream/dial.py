@@ -12,7 +12,7 @@ from .address import Address, TcpAddress, UnixAddress
 from .connection import MAX_HEAD, UpstreamConnection
 from .tls import client_context, expected_name
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 #: Seconds that a connection may take to be accepted.
 CONNECT_TIMEOUT = 10.0

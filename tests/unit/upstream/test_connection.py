@@ -280,6 +280,81 @@ def test_h5_a_reader_that_does_not_come_stops_the_socket() -> None:
     asyncio.run(run())
 
 
+def test_h5_what_is_taken_at_once_does_not_wake_the_reader() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"", method="GET")
+        connection.data_received(OK + b"Content-Length: 9\r\n\r\na")
+        assert connection.take() == b"a"
+        offered, takes = [], [2, 1, 0]
+
+        def offer(data: bytes | memoryview) -> int:
+            offered.append(bytes(data))
+            return takes.pop(0)
+
+        reading = asyncio.ensure_future(connection.read(offer))
+        await asyncio.sleep(0)
+        connection.data_received(b"bc")
+        await asyncio.sleep(0)
+        assert not reading.done()
+        connection.data_received(b"def")
+        connection.data_received(b"g")  # is not offered: it must not overtake
+        assert await reading == b"efg"
+        assert offered == [b"bc", b"def"]
+        connection.data_received(b"h")  # nobody waits
+        assert await connection.read(offer) == b"h"
+        reading = asyncio.ensure_future(connection.read(offer))
+        await asyncio.sleep(0)
+        connection.data_received(b"i")
+        assert [await reading, await connection.read(offer)] == [b"i", b""]
+        assert connection.reusable
+
+    asyncio.run(run())
+
+
+def test_a_reader_that_was_cancelled_is_offered_nothing() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"", method="GET")
+        connection.data_received(OK + b"Content-Length: 2\r\n\r\n")
+        reading = asyncio.ensure_future(connection.read(lambda data: pytest.fail("offered")))
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait({reading})
+        connection.data_received(b"ab")
+        assert connection.take() == b"ab"
+
+    asyncio.run(run())
+
+
+def test_the_end_of_a_body_that_was_taken_at_once_wakes_the_reader() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"", method="GET")
+        connection.data_received(OK + b"Content-Length: 2\r\n\r\n")
+        reading = asyncio.ensure_future(connection.read(len))
+        await asyncio.sleep(0)
+        connection.data_received(b"ab")
+        assert await reading == b""
+
+    asyncio.run(run())
+
+
+def test_an_early_end_of_a_body_that_was_taken_at_once_is_an_error() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"", method="GET")
+        connection.data_received(OK + b"Content-Length: 3\r\n\r\n")
+        reading = asyncio.ensure_future(connection.read(len))
+        await asyncio.sleep(0)
+        connection.data_received(b"ab")
+        connection.connection_lost(None)
+        with pytest.raises(UpstreamClosed):
+            await reading
+
+    asyncio.run(run())
+
+
 def test_sending_waits_while_the_socket_is_full() -> None:
     async def run() -> None:
         connection = connected()
