@@ -71,6 +71,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         peer: the ``host:port`` that was in fact connected to; "" for a unix socket.
         exchanges: how many requests were started on it.
         idle_since: event loop time at which it went into the pool.
+        on_answer: is called once, when the first byte of the first response arrives.
         write_paused: the origin server does not take what was sent.
     """
 
@@ -80,6 +81,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.peer = ""
         self.exchanges = 0
         self.idle_since = 0.0
+        self.on_answer: Callable[[], None] | None = None
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._phase = Phase.IDLE
         self._error: UpstreamError | None = None
@@ -275,6 +277,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             # Nothing was asked for: what comes now could be taken for the answer to the next request.
             self._fail(UpstreamProtocolError(f"{self.address} sent bytes that nobody asked for."))
             return
+        if self.on_answer is not None:
+            self.on_answer()
+            self.on_answer = None
         try:
             end = response.feed(data)
         except UpstreamError as error:

@@ -280,6 +280,19 @@ def test_h5_a_reader_that_does_not_come_stops_the_socket() -> None:
     asyncio.run(run())
 
 
+def test_the_first_byte_is_told_once() -> None:
+    async def run() -> None:
+        connection, told = connected(), []
+        connection.on_answer = lambda: told.append(1)
+        connection.start(b"", method="GET")
+        assert told == []
+        connection.data_received(b"H")
+        connection.data_received(b"TTP/1.1 204 No Content\r\n\r\n")
+        assert told == [1]
+
+    asyncio.run(run())
+
+
 def test_h5_what_is_taken_at_once_does_not_wake_the_reader() -> None:
     async def run() -> None:
         connection = connected()
