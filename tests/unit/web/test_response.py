@@ -109,7 +109,7 @@ class RecordingSocket:
         return count
 
 
-def response(
+def on_tornado(
     room: int, expected: int | None, *, streaming: bool = True, writing: bool = False
 ) -> tuple[Any, list[int]]:
     stream: Any = IOStream.__new__(IOStream)
