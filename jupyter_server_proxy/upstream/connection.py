@@ -18,6 +18,7 @@ from typing import cast
 from ..errors import UpstreamClosed, UpstreamError, UpstreamProtocolError, UpstreamTimeout
 from .address import Address
 from .response import ResponseHead, ResponseReader
+from .transport import SocketTransport
 
 __all__ = ["ResponseHead", "UpstreamConnection"]
 
@@ -228,19 +229,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         """The socket of an upgraded connection, and the bytes that followed the 101.
 
         None where it cannot be had apart from its transport, for which there is ``take_over``: under TLS, while not all
-        of what was written has been sent, when it is closed, and when there are no more descriptors.
+        of what was written has been sent, and when it is closed.
         """
-        sock = self.transport.get_extra_info("socket")
-        encrypted = self.transport.get_extra_info("sslcontext") is not None
-        if sock is None or encrypted or self.transport.is_closing() or self.transport.get_write_buffer_size():
+        transport = self.transport
+        if not isinstance(transport, SocketTransport) or transport.is_closing() or transport.get_write_buffer_size():
             return None
-        try:
-            duplicate: socket.socket = sock.dup()  # it keeps the connection open while the transport closes its own
-        except OSError:
-            return None
-        leftover = self._end_upgrade()
-        self.transport.abort()
-        return duplicate, leftover
+        return transport.detach(), self._end_upgrade()
 
     def take_over(self, protocol: asyncio.Protocol) -> None:
         """Give the transport of an upgraded connection to another protocol, with the bytes that followed the 101."""

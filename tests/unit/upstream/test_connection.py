@@ -218,43 +218,41 @@ def test_bytes_behind_a_101_go_to_the_next_protocol() -> None:
     assert not connection.transport.paused
 
 
-class Duplicable:
-    """A socket, or what asyncio shows of one."""
+class OwnTransport(RecordingTransport):
+    """Stands for a ``SocketTransport``."""
 
-    def __init__(self, *, exhausted: bool = False) -> None:
-        self._exhausted = exhausted
-
-    def dup(self) -> str:
-        if self._exhausted:
-            raise OSError("too many open files")
-        return "another"
+    def detach(self) -> str:
+        self.closed = True
+        return "socket"
 
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nfirst"
 
 
-def test_the_socket_of_an_upgraded_connection_can_be_had() -> None:
+def switched(monkeypatch: pytest.MonkeyPatch, own: bool) -> UpstreamConnection:
+    """An upgraded connection, on a transport of ours or of asyncio's."""
+    monkeypatch.setattr(module, "SocketTransport", OwnTransport)
     connection, _ = exchange(SWITCH, upgrade=True)
-    connection.transport.extra["socket"] = Duplicable()
-    assert connection.release_socket() == ("another", b"first")
-    assert connection.transport.closed, "its own descriptor"
+    if own:
+        connection.transport = OwnTransport(connection)
+    return connection
+
+
+def test_the_socket_of_an_upgraded_connection_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = switched(monkeypatch, True)
+    assert connection.release_socket() == ("socket", b"first")
+    assert connection.transport.closed
 
 
 @pytest.mark.parametrize(
-    ("extra", "unsent", "closed"),
-    [
-        ({}, 0, False),
-        ({"socket": Duplicable(), "sslcontext": object()}, 0, False),
-        ({"socket": Duplicable()}, 1, False),
-        ({"socket": Duplicable()}, 0, True),
-        ({"socket": Duplicable(exhausted=True)}, 0, False),
-    ],
-    ids=["no socket", "TLS", "unsent bytes", "closed", "no descriptors"],
+    ("own", "unsent", "closed"),
+    [(False, 0, False), (True, 1, False), (True, 0, True)],
+    ids=["TLS", "unsent bytes", "closed"],
 )
-def test_otherwise_its_transport_goes_on(extra: dict[str, object], unsent: int, closed: bool) -> None:
-    connection, _ = exchange(SWITCH, upgrade=True)
+def test_otherwise_its_transport_goes_on(monkeypatch: pytest.MonkeyPatch, own: bool, unsent: int, closed: bool) -> None:
+    connection = switched(monkeypatch, own)
     transport = connection.transport
-    transport.extra, transport.unsent, transport.closed = extra, unsent, closed
+    transport.unsent, transport.closed = unsent, closed
     assert connection.release_socket() is None
     assert transport.closed is closed
     received = []
