@@ -9,8 +9,8 @@ from typing import Any
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
+from ..upstream.transport import SocketTransport
 from .duplex import End
-from .transport import SocketTransport
 
 #: Bytes read at once, and bytes that may wait to be written before the other side is paused.
 CHUNK = 64 * 1024

@@ -14,6 +14,9 @@ class Writer(Protocol):
     async def write(self, data: bytes) -> None:
         """Returns when the bytes have left."""
 
+    def offer(self, data: bytes | memoryview) -> int:
+        """Write, without waiting and without keeping any, what can be written; how many bytes that was."""
+
 
 class Upload:
     """A request body on its way to the origin server.
@@ -58,20 +61,17 @@ class Upload:
         self._dropping = True
 
 
-async def relay_body(upstream: UpstreamConnection, client: Writer) -> int:
-    """Write what is left of a response body to the client as it arrives, waiting for the client each time.
+async def relay_body(upstream: UpstreamConnection, client: Writer) -> None:
+    """Write what is left of a response body to the client as it arrives.
 
-    Returns:
-        The number of bytes.
+    As long as the client takes everything at once, bytes go from socket to socket while this sleeps; otherwise it waits
+    for the client.
 
     Raises:
         UpstreamError: the origin server did not send the whole body.
     """
-    count = 0
-    while data := await upstream.read():
-        count += len(data)
+    while data := await upstream.read(client.offer):
         await client.write(data)
-    return count
 
 
 async def collect_body(upstream: UpstreamConnection, limit: int) -> bytes:

@@ -7,6 +7,7 @@ messages. Message boundaries carry no meaning.
 from __future__ import annotations
 
 import asyncio
+import os
 
 from tornado.iostream import IOStream
 
@@ -40,6 +41,9 @@ CLOSE_TIMEOUT = 10.0
 READ_SIZE = 256 * 1024
 HEADROOM = MAX_HEADER
 
+#: Pieces that are sent by one call without being joined; the system's limit is 1024, and many are small.
+MAX_JOINED = 16
+
 #: What comes in from any server stands here while it is passed on. One for each connection would be what an idle
 #: conversation mostly consists of.
 _BUFFER = memoryview(bytearray(HEADROOM + READ_SIZE))
@@ -55,6 +59,8 @@ def _unmask(payload: bytes, mask: bytes, offset: int) -> bytes:
 
 class MessageEnd(End):
     """The websocket side: unwraps what comes in, wraps what goes out, and answers control frames."""
+
+    peer: SocketEnd
 
     __slots__ = ("_close_sent", "_decoder", "_timer")
 
@@ -74,14 +80,19 @@ class MessageEnd(End):
         except WebSocketError as error:
             self._close(encode_close(error.code, str(error)))
             return
+        pieces: list[bytes] = []
+        close: bytes | None = None
         for event in events:
             if isinstance(event, Data):
-                self.peer.deliver(event.payload)
+                pieces.append(event.payload)
             elif event.opcode is Opcode.PING:
                 super().deliver(encode_frame(Opcode.PONG, event.payload))
             elif event.opcode is Opcode.CLOSE:
-                self._close(encode_frame(Opcode.CLOSE, event.payload[:2] if len(event.payload) > 1 else b""))
-                return
+                close = event.payload[:2] if len(event.payload) > 1 else b""
+                break
+        self.peer.deliver_all(pieces)
+        if close is not None:
+            self._close(encode_frame(Opcode.CLOSE, close))
 
     def deliver(self, data: bytes) -> None:
         """Wrap bytes of the server into a message."""
@@ -133,6 +144,14 @@ class SocketEnd(End, asyncio.BufferedProtocol):
         self._kept: list[bytes] = []
         self._connected = False
         self._early_eof = False
+        self._descriptor = -1  # to be written to past the transport; none under TLS
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        sock = transport.get_extra_info("socket")
+        if sock is not None and transport.get_extra_info("sslcontext") is None:
+            self._descriptor = sock.fileno()
+        super().connection_made(transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by the event loop, which writes what comes in there."""
@@ -146,6 +165,23 @@ class SocketEnd(End, asyncio.BufferedProtocol):
             return
         self.duplex.note_progress(self, data)
         self.peer.deliver_in_place(_BUFFER, nbytes)
+
+    def deliver_all(self, pieces: list[bytes]) -> None:
+        """Send what came from the client at once, with one call of the system where that is possible."""
+        if not pieces or self.transport.is_closing():
+            return
+        sent = self._send_now(pieces)
+        if sent < sum(map(len, pieces)):
+            self.transport.write(memoryview(b"".join(pieces))[sent:])
+
+    def _send_now(self, pieces: list[bytes]) -> int:
+        """How many bytes the socket has taken, without a copy to join them."""
+        if self._descriptor < 0 or not 1 < len(pieces) <= MAX_JOINED or self.transport.get_write_buffer_size():
+            return 0
+        try:
+            return os.writev(self._descriptor, pieces)
+        except OSError:
+            return 0  # the transport meets it, too
 
     def eof_received(self) -> bool:
         """Called by the event loop."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tornado.iostream import IOStream
 
 from ..upstream.connection import UpstreamConnection
+from ..upstream.transport import SocketTransport
 from .client import adopt
 from .duplex import Duplex, End, OnData
-from .transport import SocketTransport
 
 
 def tunnel(stream: IOStream, upstream: UpstreamConnection, head: bytes, on_data: OnData | None = None) -> Duplex | None:

@@ -13,6 +13,10 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #: Bytes that the header of a frame may have: two, eight of a long length, four of the mask.
 MAX_HEADER = 14
 
+#: Bytes of a payload that are unmasked at once. For larger blocks, two at a time, the C library gets fresh pages from
+#: the system each time, which costs more than to unmask them.
+MAX_PIECE = 64 * 1024
+
 CLOSE_NORMAL = 1000
 CLOSE_PROTOCOL_ERROR = 1002
 CLOSE_INTERNAL_ERROR = 1011
@@ -27,6 +31,10 @@ class Opcode(enum.IntEnum):
     CLOSE = 0x8
     PING = 0x9
     PONG = 0xA
+
+
+#: By value: to call the class takes several times as long.
+_OPCODES = {int(opcode): opcode for opcode in Opcode}
 
 
 class WebSocketError(Exception):
@@ -143,7 +151,7 @@ class FrameDecoder:
         return events
 
     def _take_payload(self, data: bytes | memoryview, position: int, events: list[Data | Control]) -> int:
-        piece = bytes(data[position : position + self._remaining])
+        piece = bytes(data[position : position + min(self._remaining, MAX_PIECE)])
         events.append(Data(self._unmask(piece, self._mask, self._offset)))
         self._remaining -= len(piece)
         self._offset += len(piece)
@@ -155,10 +163,9 @@ class FrameDecoder:
             return 0
         if head[0] & 0x70:
             raise WebSocketError("reserved bits are set, but no extension was agreed on")
-        try:
-            opcode = Opcode(head[0] & 0x0F)
-        except ValueError:
-            raise WebSocketError("unknown opcode") from None
+        opcode = _OPCODES.get(head[0] & 0x0F)
+        if opcode is None:
+            raise WebSocketError("unknown opcode")
         if not head[1] & 0x80:
             raise WebSocketError("a client's frames must be masked")
         length, start = head[1] & 0x7F, 2

@@ -1,8 +1,8 @@
 """One connection to an origin server: HTTP/1.1 exchanges one after the other, or one upgrade.
 
-An asyncio protocol around llhttp (httptools). Response bytes are parsed as they arrive and wait here until they are
-read; when more than ``READ_HIGH`` bytes wait, the socket is no longer read, so that a slow client slows the origin
-server down instead of filling memory.
+An asyncio protocol. Response bytes are taken apart as they arrive (``response``). Those of the body are offered to
+whoever waits for them, and are kept when they cannot be passed on at once; when more than ``READ_HIGH`` bytes wait, the
+socket is no longer read, so that a slow client slows the origin server down instead of filling memory.
 """
 
 from __future__ import annotations
@@ -10,22 +10,32 @@ from __future__ import annotations
 import asyncio
 import enum
 import socket
+import threading
 from collections import deque
-from typing import Any, NamedTuple, cast
-
-import httptools
+from collections.abc import Callable
+from typing import cast
 
 from ..errors import UpstreamClosed, UpstreamError, UpstreamProtocolError, UpstreamTimeout
-from ..rules.fields import Pairs
-from ..rules.framing import Body, Framing, frame_response
 from .address import Address
+from .response import ResponseHead, ResponseReader
+from .transport import SocketTransport
 
-#: Response bytes that may wait to be read before the socket is paused, and the level at which it is read again.
+__all__ = ["ResponseHead", "UpstreamConnection"]
+
+#: Response bytes that may wait to be read before the socket is paused.
 READ_HIGH = 256 * 1024
-READ_LOW = 64 * 1024
+
+#: Bytes that are read at once: of what is parsed, which copies them, and of what is passed on as it is. Copies that are
+#: much larger get fresh pages from the system each time, which costs more than the copying.
+READ_SIZE = 256 * 1024
+READ_SIZE_COUNTED = 512 * 1024
 
 #: Bytes that a response head (interim responses included) may have, unless told otherwise.
 MAX_HEAD = 256 * 1024
+
+
+#: Passes on what it can of some bytes, at once and without keeping any, and tells how many that were.
+Offer = Callable[["bytes | memoryview"], int]
 
 
 class Phase(enum.Enum):
@@ -39,20 +49,18 @@ class Phase(enum.Enum):
     CLOSED = "closed"
 
 
-class ResponseHead(NamedTuple):
-    """A final response's status line and field lines."""
+class _Scratch(threading.local):
+    """What all connections of a thread read into, one after the other: nothing stays there between two events."""
 
-    status: int
-    reason: str
-    fields: Pairs
-    framing: Framing
-
-    def get(self, name: str) -> str | None:
-        """The first value of a field, or None; ``name`` in lower case."""
-        return next((value for key, value in self.fields if key.lower() == name), None)
+    def __init__(self) -> None:
+        self.large = memoryview(bytearray(READ_SIZE_COUNTED))
+        self.small = self.large[:READ_SIZE]
 
 
-class UpstreamConnection(asyncio.Protocol):
+_scratch = _Scratch()
+
+
+class UpstreamConnection(asyncio.BufferedProtocol):
     """A connection; ``open_connection`` makes it, one exchange at a time uses it.
 
     Args:
@@ -64,6 +72,7 @@ class UpstreamConnection(asyncio.Protocol):
         peer: the ``host:port`` that was in fact connected to; "" for a unix socket.
         exchanges: how many requests were started on it.
         idle_since: event loop time at which it went into the pool.
+        on_answer: is called once, when the first byte of the first response arrives.
         write_paused: the origin server does not take what was sent.
     """
 
@@ -73,19 +82,14 @@ class UpstreamConnection(asyncio.Protocol):
         self.peer = ""
         self.exchanges = 0
         self.idle_since = 0.0
+        self.on_answer: Callable[[], None] | None = None
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._phase = Phase.IDLE
         self._error: UpstreamError | None = None
-        self._parser: Any = None
-        self._method = "GET"
-        self._upgrade = False
-        self._fields: Pairs = []
-        self._reason: list[bytes] = []
-        self._head: ResponseHead | None = None
-        self._head_bytes = 0
+        self._response: ResponseReader | None = None
         self._body: deque[bytes] = deque()
         self._buffered = 0
-        self._complete = False
+        self._offer: Offer | None = None
         self._reading_paused = False
         self._reader: asyncio.Future[None] | None = None
         self._drain: asyncio.Future[None] | None = None
@@ -112,11 +116,7 @@ class UpstreamConnection(asyncio.Protocol):
             raise self._error or UpstreamClosed(f"The connection to {self.address} is gone.")
         self._phase = Phase.HEAD
         self.exchanges += 1
-        self._method = method
-        self._upgrade = upgrade
-        self._parser = httptools.HttpResponseParser(self)
-        self._fields, self._reason, self._head, self._head_bytes = [], [], None, 0
-        self._complete = False
+        self._response = ResponseReader(self.address, method, upgrade, self._max_head, self._take_body)
         self.transport.write(head)
 
     async def send(self, data: bytes) -> None:
@@ -147,29 +147,39 @@ class UpstreamConnection(asyncio.Protocol):
             UpstreamClosed: the connection ended before.
             UpstreamProtocolError: what came is not HTTP/1.1.
         """
-        if self._head is None and self._error is None:
+        response = self._response
+        assert response is not None
+        if response.head is None and self._error is None:
             self._be_patient(timeout)
             try:
-                while self._head is None and self._error is None:
+                while response.head is None and self._error is None:
                     await self._wait()  # a head may come in any number of pieces
             finally:
                 self._patience = None
-        if self._head is None:
+        if response.head is None:
             raise self._error or UpstreamClosed(f"{self.address} closed the connection without a response.")
-        return self._head
+        return response.head
 
-    async def read(self) -> bytes:
+    async def read(self, offer: Offer | None = None) -> bytes:
         """The next bytes of the response body, as many as have arrived; b"" at its end.
+
+        Args:
+            offer: is called with bytes that arrive while this waits, and returns how many it has passed on. This goes
+                on waiting as long as it passes on all of them.
 
         Raises:
             UpstreamError: the body ended before it was complete.
         """
         while not self._body:
-            if self._complete:
+            if self.complete:
                 return b""
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            self._offer = offer
+            try:
+                await self._wait()
+            finally:
+                self._offer = None
         return self.take()
 
     def take(self) -> bytes:
@@ -187,12 +197,12 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def complete(self) -> bool:
         """Whether the whole response has arrived (some of it may still wait to be read)."""
-        return self._complete
+        return self._response is not None and self._response.complete
 
     @property
     def untouched(self) -> bool:
         """Whether not one byte of a response to the current request has arrived."""
-        return self._head_bytes == 0
+        return self._response is None or self._response.head_bytes == 0
 
     @property
     def reusable(self) -> bool:
@@ -202,7 +212,7 @@ class UpstreamConnection(asyncio.Protocol):
     def rest(self) -> None:
         """Go from a complete exchange back to idle; only when ``reusable``."""
         self._phase = Phase.IDLE
-        self._parser = None
+        self._let_go()
 
     def close(self) -> None:
         """Close after what was written is sent."""
@@ -219,19 +229,12 @@ class UpstreamConnection(asyncio.Protocol):
         """The socket of an upgraded connection, and the bytes that followed the 101.
 
         None where it cannot be had apart from its transport, for which there is ``take_over``: under TLS, while not all
-        of what was written has been sent, when it is closed, and when there are no more descriptors.
+        of what was written has been sent, and when it is closed.
         """
-        sock = self.transport.get_extra_info("socket")
-        encrypted = self.transport.get_extra_info("sslcontext") is not None
-        if sock is None or encrypted or self.transport.is_closing() or self.transport.get_write_buffer_size():
+        transport = self.transport
+        if not isinstance(transport, SocketTransport) or transport.is_closing() or transport.get_write_buffer_size():
             return None
-        try:
-            duplicate: socket.socket = sock.dup()  # it keeps the connection open while the transport closes its own
-        except OSError:
-            return None
-        leftover = self._end_upgrade()
-        self.transport.abort()
-        return duplicate, leftover
+        return transport.detach(), self._end_upgrade()
 
     def take_over(self, protocol: asyncio.Protocol) -> None:
         """Give the transport of an upgraded connection to another protocol, with the bytes that followed the 101."""
@@ -251,28 +254,39 @@ class UpstreamConnection(asyncio.Protocol):
         if isinstance(peer, tuple):
             self.peer = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by the event loop, which writes what comes in there."""
+        if self._response is not None and self._response.counting:
+            return _scratch.large
+        return _scratch.small
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Called by the event loop."""
-        if self._phase not in (Phase.HEAD, Phase.BODY):
+        self.data_received(_scratch.large[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Take bytes; nothing of them is kept."""
+        response = self._response
+        if response is None or self._phase not in (Phase.HEAD, Phase.BODY):
             # Nothing was asked for: what comes now could be taken for the answer to the next request.
             self._fail(UpstreamProtocolError(f"{self.address} sent bytes that nobody asked for."))
             return
-        if self._phase is Phase.HEAD:
-            self._head_bytes += len(data)
+        if self.on_answer is not None:
+            self.on_answer()
+            self.on_answer = None
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._switch(data[upgrade.args[0] :])
+            end = response.feed(data)
         except UpstreamError as error:
             self._fail(error)
-        except httptools.HttpParserError as error:
-            cause = error.__context__ if isinstance(error.__context__, UpstreamError) else None
-            self._fail(cause or UpstreamProtocolError(f"{self.address} does not speak HTTP/1.1 correctly: {error}."))
         else:
-            if self._phase is Phase.HEAD and self._head_bytes > self._max_head:
-                self._fail(
-                    UpstreamProtocolError(f"{self.address} sent a response head of more than {self._max_head} bytes.")
-                )
+            if end is not None:
+                self._switch(bytes(data[end:]))
+            elif response.complete and response.head is not None:
+                self._phase = Phase.DONE if response.head.framing.keep_alive else Phase.CLOSED
+            elif self._phase is Phase.BODY and not self._body:
+                return  # all of it has been passed on, or was the frame of a chunk
+            elif response.head is not None:
+                self._phase = Phase.BODY
         self._wake()
 
     def eof_received(self) -> bool | None:
@@ -281,13 +295,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
-        if self._phase is Phase.BODY and self._until_close and exc is None:
-            self._complete = True
-        elif self._error is None and not self._complete:
+        if self._phase is Phase.BODY and self._response is not None and exc is None:
+            self._response.end()
+        if self._error is None and not self.complete:
             self._error = UpstreamClosed(f"{self.address} closed the connection before its response was complete.")
         if self._error is None:
             self._error = UpstreamClosed(f"The connection to {self.address} is gone.")
         self._phase = Phase.CLOSED
+        if self._response is not None:
+            self._response.let_go()
         self._stop_timer()
         self._wake()
         if self._drain is not None and not self._drain.done():
@@ -303,76 +319,35 @@ class UpstreamConnection(asyncio.Protocol):
         if self._drain is not None and not self._drain.done():
             self._drain.set_result(None)
 
-    # ---- httptools callbacks
+    # ---- private
 
-    def on_message_begin(self) -> None:
-        """Called by the parser."""
-        if self._complete:
-            raise UpstreamProtocolError(f"{self.address} sent a second response to one request.")
-        self._fields, self._reason = [], []
-
-    def on_status(self, reason: bytes) -> None:
-        """Called by the parser, perhaps in pieces."""
-        self._reason.append(reason)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser; after the head these are trailers, which are not passed on (RFC 9110 6.5.1)."""
-        if self._head is None:
-            self._fields.append((name.decode("latin-1"), value.decode("latin-1")))
-
-    def on_headers_complete(self) -> None:
-        """Called by the parser."""
-        status = self._parser.get_status_code()
-        if status == 101:
-            if not self._upgrade:
-                raise UpstreamProtocolError(f"{self.address} switched protocols without being asked.")
-        elif status < 200:
-            return
-        version = self._parser.get_http_version()
-        try:
-            framing = frame_response(self._method, status, version, self._fields)
-        except ValueError as error:
-            raise UpstreamProtocolError(f"{self.address} frames its response wrongly: {error}.") from None
-        reason = b"".join(self._reason).decode("latin-1")
-        self._head = ResponseHead(status, reason, self._fields, framing)
-        self._phase = Phase.BODY
-        if framing.body is Body.NONE and status != 101:
-            self._finish()
-
-    def on_body(self, data: bytes) -> None:
-        """Called by the parser."""
-        if self._complete:
-            raise UpstreamProtocolError(f"{self.address} sent a body where none belongs.")
-        self._body.append(data)
+    def _take_body(self, data: bytes | memoryview) -> None:
+        """Offer bytes of the body to whoever waits for them; keep what cannot be passed on at once."""
+        if self._offer is not None:
+            taken = self._offer(data)
+            if taken == len(data):
+                return
+            self._offer = None
+            data = data[taken:]
+        self._body.append(bytes(data))
         self._buffered += len(data)
         if self._buffered > READ_HIGH and not self._reading_paused:
             self._reading_paused = True
             self.transport.pause_reading()
-
-    def on_message_complete(self) -> None:
-        """Called by the parser, for interim responses too, and for a HEAD's only when it carries no length."""
-        if self._head is not None and self._head.status != 101 and not self._complete:
-            self._finish()
-
-    # ---- private
 
     def _end_upgrade(self) -> bytes:
         """Be of no further use; returns the bytes that followed the 101."""
         assert self._phase is Phase.UPGRADED
         self._phase = Phase.CLOSED
         self._stop_timer()
-        self._parser = None  # it holds us, and would wait for the garbage collector
+        self._let_go()
         leftover, self._leftover = self._leftover, b""
         return leftover
 
-    @property
-    def _until_close(self) -> bool:
-        return self._head is not None and self._head.framing.body is Body.UNTIL_CLOSE
-
-    def _finish(self) -> None:
-        assert self._head is not None
-        self._complete = True
-        self._phase = Phase.DONE if self._head.framing.keep_alive else Phase.CLOSED
+    def _let_go(self) -> None:
+        if self._response is not None:
+            self._response.let_go()
+            self._response = None
 
     def _switch(self, leftover: bytes) -> None:
         """The parser stopped behind the head of a 101: from here on the bytes are another protocol's."""
@@ -381,7 +356,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.pause_reading()
 
     def _fail(self, error: UpstreamError) -> None:
-        if self._error is None and not self._complete:
+        if self._error is None and not self.complete:
             self._error = error
         elif self._error is None:
             # The response is whole; only the connection is of no further use.

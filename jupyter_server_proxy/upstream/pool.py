@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from .address import Address
 from .connection import UpstreamConnection
@@ -25,27 +26,38 @@ MAX_PACED = 256
 MAX_IDLE = 32
 
 
-#: New connections that one address gets at once, and seconds between further ones. Simple servers let five wait to be
-#: accepted (Python's http.server does); the system drops what is beyond, and tries again after 1, 3, 7, 15 ... seconds.
+#: New connections that one address gets at once, and seconds between further ones, while none is answered. Simple
+#: servers let five wait to be accepted (Python's http.server does); the system drops what is beyond, and tries again
+#: after 1, 3, 7, 15 ... seconds.
 DIAL_BURST = 5
 DIAL_GAP = 0.002
 
 
 class Pacer:
-    """Spaces the new connections to each address."""
+    """Spaces the new connections to each address.
+
+    Those count that may still wait to be accepted: each for ``DIAL_GAP``, one after the other, or until it is answered.
+    """
 
     def __init__(self) -> None:
-        self._next: dict[Address, float] = {}
+        self._last: dict[Address, float] = {}  # event loop time at which the last of them no longer counts
 
-    async def wait(self, address: Address) -> None:
-        """Return when a connection may be made."""
+    async def wait(self, address: Address) -> float:
+        """Return when a connection may be made; what is returned stands for it in ``answered``."""
         now = asyncio.get_running_loop().time()
-        turn = max(self._next.get(address, 0.0), now - DIAL_BURST * DIAL_GAP)
-        if len(self._next) > MAX_PACED:
-            self._next = {known: time for known, time in self._next.items() if time > now}
-        self._next[address] = turn + DIAL_GAP
-        if turn > now:
-            await asyncio.sleep(turn - now)
+        if len(self._last) > MAX_PACED:
+            self._last = {known: time for known, time in self._last.items() if time > now}
+        last = max(self._last.get(address, 0.0), now)
+        counts_until = self._last[address] = last + DIAL_GAP
+        pause = last - now - DIAL_BURST * DIAL_GAP
+        if pause > 0:
+            await asyncio.sleep(pause)
+        return counts_until
+
+    def answered(self, address: Address, counts_until: float) -> None:
+        """A connection was accepted, as the first byte that came shows, and no longer counts."""
+        if counts_until > asyncio.get_running_loop().time() and address in self._last:
+            self._last[address] -= DIAL_GAP
 
 
 class Pool:
@@ -83,8 +95,10 @@ class Pool:
             connection = self.take_idle(address, repeatable=repeatable)
             if connection is not None:
                 return connection
-        await self._pacer.wait(address)
-        return await self._connect(address)
+        counts_until = await self._pacer.wait(address)
+        connection = await self._connect(address)
+        connection.on_answer = partial(self._pacer.answered, address, counts_until)
+        return connection
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take a connection back; it is kept if it can serve another request, and closed otherwise."""

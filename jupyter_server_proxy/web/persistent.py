@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable
 from typing import Any, cast
@@ -135,6 +136,7 @@ class PersistentConnection(asyncio.Protocol):
         self._method = ""
         self._pieces = 0
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._descriptor = -1
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._reading_paused = False
@@ -179,6 +181,15 @@ class PersistentConnection(asyncio.Protocol):
             finally:
                 self._drained = None
 
+    def offer(self, data: bytes | memoryview) -> int:
+        """Send, past the transport, what the socket takes at once; errors are left to ``write``."""
+        if self._closed or self._write_paused or self._transport.is_closing():
+            return 0
+        try:
+            return os.write(self._descriptor, data)
+        except OSError:
+            return 0
+
     def close(self) -> None:
         """Close at once."""
         self._transport.abort()
@@ -188,6 +199,7 @@ class PersistentConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         self._transport = cast(asyncio.Transport, transport)
+        self._descriptor = transport.get_extra_info("socket").fileno()
         self._transport.set_write_buffer_limits(0)  # a write is over when nothing is left of it
         loop = asyncio.get_running_loop()
         self._idle_since = loop.time()

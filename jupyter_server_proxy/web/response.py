@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, ResponseStartLine
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from ..errors import ProxyError
 from ..rules.fields import Fields, Pairs
@@ -60,6 +60,13 @@ class ClientResponse(abc.ABC):
     @abc.abstractmethod
     async def write(self, data: bytes) -> None:
         """Write bytes of the body; returns when they have left."""
+
+    @abc.abstractmethod
+    def offer(self, data: bytes | memoryview) -> int:
+        """Write, without waiting and without keeping any, what the socket takes of the body; how many bytes that was.
+
+        None of a body that has to be framed, or encrypted. Errors are left to the ``write`` that follows.
+        """
 
     @abc.abstractmethod
     async def end(self) -> None:
@@ -154,6 +161,22 @@ class TornadoResponse(ClientResponse):
         await self.connection.write(data)
         self._on_sent(len(data))
 
+    def offer(self, data: bytes | memoryview) -> int:
+        """See ``ClientResponse``."""
+        connection, stream = self.connection, self.connection.stream
+        left = connection._expected_content_remaining
+        if left is None or not self._streaming or stream is None or isinstance(stream, SSLIOStream):
+            return 0
+        if stream.writing() or stream.closed():
+            return 0
+        try:
+            count = stream.socket.send(data)
+        except OSError:
+            return 0
+        connection._expected_content_remaining = left - count
+        self._on_sent(count)
+        return count
+
     async def end(self) -> None:
         """See ``ClientResponse``."""
         self._ended = True
@@ -228,6 +251,7 @@ class Connection(Protocol):
     def watch(self, on_close: Callable[[], None]) -> None: ...
     def write(self, data: bytes) -> bool: ...
     async def drained(self) -> None: ...
+    def offer(self, data: bytes | memoryview) -> int: ...
     def close(self) -> None: ...
 
 
@@ -261,6 +285,13 @@ class DirectResponse(ClientResponse):
         """See ``ClientResponse``."""
         await self._write(self._framed(data))
         self._on_sent(len(data))
+
+    def offer(self, data: bytes | memoryview) -> int:
+        """See ``ClientResponse``."""
+        count = 0 if self._chunked else self._connection.offer(data)
+        if count:
+            self._on_sent(count)
+        return count
 
     async def end(self) -> None:
         """See ``ClientResponse``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,13 +25,14 @@ class RecordingTransport(asyncio.Transport):
         super().__init__()
         self.sent = b""
         self.said: list[str] = []
+        self.unsent = 0
         self._half_close = half_close
 
     def write(self, data) -> None:
         self.sent += data
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent
 
     def can_write_eof(self) -> bool:
         return self._half_close
@@ -210,6 +212,56 @@ async def test_w9_messages_become_a_stream_and_back() -> None:
     assert server.transport.sent == "é".encode() + b"\xff"
     receive(server, b"answer")
     assert client.transport.sent == encode_frame(Opcode.BINARY, b"answer")
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bytes]]:
+    """What is written to descriptors; each takes four bytes."""
+    calls: list[tuple[int, bytes]] = []
+
+    def writev(descriptor: int, pieces: list[bytes]) -> int:
+        if calls:
+            raise BlockingIOError
+        calls.append((descriptor, b"".join(pieces)[:4]))
+        return len(calls[-1][1])
+
+    monkeypatch.setattr("jupyter_server_proxy.relay.rawsocket.os.writev", writev)
+    return calls
+
+
+def with_socket(server: SocketEnd, **extra: object) -> None:
+    """Connect an end to a transport that has a socket."""
+    sock = SimpleNamespace(fileno=lambda: 7)
+    server.transport._extra = {"socket": sock, **extra}
+    server.connection_made(server.transport)
+
+
+async def test_messages_that_come_together_leave_together(written: list[tuple[int, bytes]]) -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    with_socket(server)
+    client.data_received(frame(Opcode.BINARY, b"abc") + frame(Opcode.PING) + frame(Opcode.BINARY, b"def"))
+    assert written == [(7, b"abcd")]
+    assert server.transport.sent == b"ef"
+    client.data_received(frame(Opcode.BINARY, b"g") + frame(Opcode.BINARY, b"h"))  # the socket is full
+    assert server.transport.sent == b"efgh"
+
+
+async def test_nothing_overtakes_what_waits_and_nothing_goes_past_tls(written: list[tuple[int, bytes]]) -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    with_socket(server, sslcontext=object())
+    client.data_received(frame(Opcode.BINARY, b"a") + frame(Opcode.BINARY, b"b"))
+    _, client, waiting = join(MessageEnd, SocketEnd)
+    with_socket(waiting)
+    waiting.transport.unsent = 1
+    client.data_received(frame(Opcode.BINARY, b"c") + frame(Opcode.BINARY, b"d"))
+    assert (written, server.transport.sent, waiting.transport.sent) == ([], b"ab", b"cd")
+
+
+async def test_many_small_messages_are_joined(written: list[tuple[int, bytes]]) -> None:
+    _, client, server = join(MessageEnd, SocketEnd)
+    with_socket(server)
+    client.data_received(frame(Opcode.BINARY, b"a") * 2000)
+    assert (written, server.transport.sent) == ([], b"a" * 2000)
 
 
 async def test_w5_one_pong_for_a_ping() -> None:

@@ -218,43 +218,41 @@ def test_bytes_behind_a_101_go_to_the_next_protocol() -> None:
     assert not connection.transport.paused
 
 
-class Duplicable:
-    """A socket, or what asyncio shows of one."""
+class OwnTransport(RecordingTransport):
+    """Stands for a ``SocketTransport``."""
 
-    def __init__(self, *, exhausted: bool = False) -> None:
-        self._exhausted = exhausted
-
-    def dup(self) -> str:
-        if self._exhausted:
-            raise OSError("too many open files")
-        return "another"
+    def detach(self) -> str:
+        self.closed = True
+        return "socket"
 
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nfirst"
 
 
-def test_the_socket_of_an_upgraded_connection_can_be_had() -> None:
+def switched(monkeypatch: pytest.MonkeyPatch, own: bool) -> UpstreamConnection:
+    """An upgraded connection, on a transport of ours or of asyncio's."""
+    monkeypatch.setattr(module, "SocketTransport", OwnTransport)
     connection, _ = exchange(SWITCH, upgrade=True)
-    connection.transport.extra["socket"] = Duplicable()
-    assert connection.release_socket() == ("another", b"first")
-    assert connection.transport.closed, "its own descriptor"
+    if own:
+        connection.transport = OwnTransport(connection)
+    return connection
+
+
+def test_the_socket_of_an_upgraded_connection_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = switched(monkeypatch, True)
+    assert connection.release_socket() == ("socket", b"first")
+    assert connection.transport.closed
 
 
 @pytest.mark.parametrize(
-    ("extra", "unsent", "closed"),
-    [
-        ({}, 0, False),
-        ({"socket": Duplicable(), "sslcontext": object()}, 0, False),
-        ({"socket": Duplicable()}, 1, False),
-        ({"socket": Duplicable()}, 0, True),
-        ({"socket": Duplicable(exhausted=True)}, 0, False),
-    ],
-    ids=["no socket", "TLS", "unsent bytes", "closed", "no descriptors"],
+    ("own", "unsent", "closed"),
+    [(False, 0, False), (True, 1, False), (True, 0, True)],
+    ids=["TLS", "unsent bytes", "closed"],
 )
-def test_otherwise_its_transport_goes_on(extra: dict[str, object], unsent: int, closed: bool) -> None:
-    connection, _ = exchange(SWITCH, upgrade=True)
+def test_otherwise_its_transport_goes_on(monkeypatch: pytest.MonkeyPatch, own: bool, unsent: int, closed: bool) -> None:
+    connection = switched(monkeypatch, own)
     transport = connection.transport
-    transport.extra, transport.unsent, transport.closed = extra, unsent, closed
+    transport.unsent, transport.closed = unsent, closed
     assert connection.release_socket() is None
     assert transport.closed is closed
     received = []
@@ -276,6 +274,94 @@ def test_h5_a_reader_that_does_not_come_stops_the_socket() -> None:
         assert connection.transport.paused
         assert len(await connection.read()) == size
         assert not connection.transport.paused
+
+    asyncio.run(run())
+
+
+def test_the_first_byte_is_told_once() -> None:
+    async def run() -> None:
+        connection, told = connected(), []
+        connection.on_answer = lambda: told.append(1)
+        connection.start(b"", method="GET")
+        assert told == []
+        connection.data_received(b"H")
+        connection.data_received(b"TTP/1.1 204 No Content\r\n\r\n")
+        assert told == [1]
+
+    asyncio.run(run())
+
+
+def test_h5_what_is_taken_at_once_does_not_wake_the_reader() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"", method="GET")
+        connection.data_received(OK + b"Content-Length: 9\r\n\r\na")
+        assert connection.take() == b"a"
+        offered, takes = [], [2, 1, 0]
+
+        def offer(data: bytes | memoryview) -> int:
+            offered.append(bytes(data))
+            return takes.pop(0)
+
+        reading = asyncio.ensure_future(connection.read(offer))
+        await asyncio.sleep(0)
+        connection.data_received(b"bc")
+        await asyncio.sleep(0)
+        assert not reading.done()
+        connection.data_received(b"def")
+        connection.data_received(b"g")  # is not offered: it must not overtake
+        assert await reading == b"efg"
+        assert offered == [b"bc", b"def"]
+        connection.data_received(b"h")  # nobody waits
+        assert await connection.read(offer) == b"h"
+        reading = asyncio.ensure_future(connection.read(offer))
+        await asyncio.sleep(0)
+        connection.data_received(b"i")
+        assert [await reading, await connection.read(offer)] == [b"i", b""]
+        assert connection.reusable
+
+    asyncio.run(run())
+
+
+def test_a_reader_that_was_cancelled_is_offered_nothing() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"", method="GET")
+        connection.data_received(OK + b"Content-Length: 2\r\n\r\n")
+        reading = asyncio.ensure_future(connection.read(lambda data: pytest.fail("offered")))
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait({reading})
+        connection.data_received(b"ab")
+        assert connection.take() == b"ab"
+
+    asyncio.run(run())
+
+
+def test_the_end_of_a_body_that_was_taken_at_once_wakes_the_reader() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"", method="GET")
+        connection.data_received(OK + b"Content-Length: 2\r\n\r\n")
+        reading = asyncio.ensure_future(connection.read(len))
+        await asyncio.sleep(0)
+        connection.data_received(b"ab")
+        assert await reading == b""
+
+    asyncio.run(run())
+
+
+def test_an_early_end_of_a_body_that_was_taken_at_once_is_an_error() -> None:
+    async def run() -> None:
+        connection = connected()
+        connection.start(b"", method="GET")
+        connection.data_received(OK + b"Content-Length: 3\r\n\r\n")
+        reading = asyncio.ensure_future(connection.read(len))
+        await asyncio.sleep(0)
+        connection.data_received(b"ab")
+        connection.connection_lost(None)
+        with pytest.raises(UpstreamClosed):
+            await reading
 
     asyncio.run(run())
 

@@ -136,24 +136,62 @@ async def test_drop_closes_what_is_idle(pool: Pool) -> None:
     assert connection.closed
 
 
+class FakeTime:
+    """The time of the event loop, and the pauses that the pacer asks for; it does not pass by itself."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        self.waits: list[float] = []
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: self.now)
+        monkeypatch.setattr("jupyter_server_proxy.upstream.pool.asyncio.sleep", self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
 async def test_new_connections_are_spaced_per_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(loop, "time", lambda: 100.0)
-    monkeypatch.setattr("jupyter_server_proxy.upstream.pool.asyncio.sleep", sleep)
-    pacer = Pacer()
+    time, pacer = FakeTime(monkeypatch), Pacer()
     for _ in range(DIAL_BURST + 1):
         await pacer.wait(loopback(1))
-    assert waits == []
+    assert time.waits == []
     for _ in range(3):
         await pacer.wait(loopback(1))
-    assert waits == pytest.approx([DIAL_GAP, 2 * DIAL_GAP, 3 * DIAL_GAP])
+    assert time.waits == pytest.approx([DIAL_GAP, 2 * DIAL_GAP, 3 * DIAL_GAP])
     await pacer.wait(loopback(2))
-    assert len(waits) == 3
-    monkeypatch.setattr(loop, "time", lambda: 200.0)
+    assert len(time.waits) == 3
+    time.now = 200.0
     await pacer.wait(loopback(1))
-    assert len(waits) == 3
+    assert len(time.waits) == 3
+
+
+async def test_connections_that_are_answered_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    time, pacer = FakeTime(monkeypatch), Pacer()
+    for _ in range(10 * DIAL_BURST):
+        pacer.answered(loopback(1), await pacer.wait(loopback(1)))
+    assert time.waits == []
+    waiting = [await pacer.wait(loopback(1)) for _ in range(DIAL_BURST + 2)]
+    assert time.waits == pytest.approx([DIAL_GAP])
+    pacer.answered(loopback(1), waiting[0])
+    await pacer.wait(loopback(1))
+    assert time.waits[1:] == pytest.approx([DIAL_GAP])
+
+
+async def test_an_answer_that_comes_late_makes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    time, pacer = FakeTime(monkeypatch), Pacer()
+    slow = await pacer.wait(loopback(1))
+    time.now += 2 * DIAL_GAP
+    for _ in range(DIAL_BURST + 1):
+        await pacer.wait(loopback(1))
+    pacer.answered(loopback(1), slow)
+    await pacer.wait(loopback(1))
+    assert time.waits == pytest.approx([DIAL_GAP])
+
+
+@in_loop
+async def test_the_first_answer_on_a_connection_makes_room(pool: Pool) -> None:
+    for _ in range(3 * DIAL_BURST):
+        began = asyncio.get_running_loop().time()
+        connection = await pool.acquire(ADDRESS)
+        assert pool._pacer._last[ADDRESS] > began
+        connection.on_answer()
+        assert pool._pacer._last[ADDRESS] <= asyncio.get_running_loop().time()

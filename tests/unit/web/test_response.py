@@ -1,12 +1,14 @@
-"""How responses are written on connections that are read by us."""
+"""How responses are written: on connections that are read by us, and past tornado on its own."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tornado.iostream import IOStream, SSLIOStream
 
-from jupyter_server_proxy.web.response import DirectResponse
+from jupyter_server_proxy.web.response import DirectResponse, TornadoResponse
 
 
 class Recorder:
@@ -18,6 +20,10 @@ class Recorder:
     def write(self, data: bytes) -> bool:
         self.written.append(data)
         return True
+
+    def offer(self, data: bytes | memoryview) -> int:
+        self.written.append(bytes(data[:2]))
+        return 2
 
 
 def made(bodiless: bool = False) -> tuple[Any, DirectResponse, list[int]]:
@@ -68,3 +74,78 @@ async def test_a_client_that_left_is_told_in_the_log() -> None:
     await response.begin(200, "", [("Content-Length", "9")], b"1")
     response.gone = True
     assert response.status == 499
+
+
+async def test_what_is_written_without_waiting_is_counted() -> None:
+    recorder, response, sent = made()
+    await response.begin(200, "", [("Content-Length", "9")])
+    assert response.offer(memoryview(b"abc")) == 2
+    assert (recorder.written[1:], sent) == ([b"ab"], [2])
+
+
+async def test_a_chunk_is_written_as_a_whole() -> None:
+    recorder, response, sent = made()
+    await response.begin(200, "", [])
+    assert response.offer(b"abc") == 0
+    assert (len(recorder.written), sent) == (1, [])
+
+
+# ---- past tornado
+
+
+class RecordingSocket:
+    """Takes some bytes."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.sent = b""
+
+    def send(self, data: bytes | memoryview) -> int:
+        if not self.room:
+            raise BlockingIOError
+        count = min(self.room, len(data))
+        self.sent += bytes(data[:count])
+        self.room -= count
+        return count
+
+
+def on_tornado(
+    room: int, expected: int | None, *, streaming: bool = True, writing: bool = False
+) -> tuple[Any, list[int]]:
+    stream: Any = IOStream.__new__(IOStream)
+    stream.socket = RecordingSocket(room)
+    stream.writing, stream.closed = lambda: writing, lambda: False
+    sent: list[int] = []
+    connection: Any = SimpleNamespace(stream=stream, _expected_content_remaining=expected)
+    made = TornadoResponse(connection, linger=1, on_sent=sent.append)
+    made._streaming = streaming
+    return made, sent
+
+
+def test_as_much_is_sent_as_the_socket_takes() -> None:
+    made, sent = on_tornado(5, 10)
+    assert [made.offer(b"abc"), made.offer(memoryview(b"def")), made.offer(b"f")] == [3, 2, 0]
+    assert made.connection.stream.socket.sent == b"abcde"
+    assert made.connection._expected_content_remaining == 5
+    assert sent == [3, 2]
+
+
+@pytest.mark.parametrize(
+    "state", [{"expected": None}, {"expected": 9, "streaming": False}, {"expected": 9, "writing": True}]
+)
+def test_nothing_is_sent_that_has_to_be_framed_or_would_overtake(state: dict[str, Any]) -> None:
+    made, sent = on_tornado(5, **state)
+    assert made.offer(b"abc") == 0
+    assert (made.connection.stream.socket.sent, sent) == (b"", [])
+
+
+def test_nothing_goes_past_tls() -> None:
+    made, _ = on_tornado(5, 9)
+    made.connection.stream.__class__ = SSLIOStream
+    assert made.offer(b"abc") == 0
+
+
+def test_nothing_is_sent_when_the_connection_is_gone() -> None:
+    made, _ = on_tornado(5, 9)
+    made.connection.stream = None
+    assert made.offer(b"abc") == 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_server_proxy.relay.transport import WRITE_HIGH, SocketTransport
+from jupyter_server_proxy.upstream.transport import WRITE_HIGH, SocketTransport
 
 
 class Loop:
@@ -55,6 +55,14 @@ class Socket:
 
     def fileno(self) -> int:
         return 7
+
+    def getpeername(self) -> str:
+        return "peer"
+
+    def recv_into(self, buffer) -> int:
+        data = self.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def recv(self, size: int) -> bytes:
         if not self.incoming:
@@ -103,11 +111,28 @@ class Protocol(asyncio.Protocol):
         self.said.append(("lost", exc))
 
 
+class Lender(asyncio.BufferedProtocol):
+    """Lends the same buffer every time, and closes its side when the other side does."""
+
+    def __init__(self) -> None:
+        self.said: list[Any] = []
+        self.buffer = memoryview(bytearray(10))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.said.append(bytes(self.buffer[:nbytes]))
+
+    def connection_lost(self, exc) -> None:
+        self.said.append(("lost", exc))
+
+
 class Lab:
     """A transport that has begun."""
 
-    def __init__(self) -> None:
-        self.loop, self.sock, self.protocol = Loop(), Socket(), Protocol()
+    def __init__(self, protocol: Protocol | Lender | None = None) -> None:
+        self.loop, self.sock, self.protocol = Loop(), Socket(), protocol or Protocol()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(asyncio, "get_running_loop", lambda: self.loop)
             sock: Any = self.sock
@@ -141,6 +166,35 @@ def test_bytes_are_received(lab: Lab) -> None:
     lab.readable()  # woken up in vain
     lab.readable(b"b")
     assert lab.protocol.said == [b"a", b"b"]
+
+
+def test_bytes_are_read_into_a_buffer_that_is_lent() -> None:
+    lab = Lab(Lender())
+    lab.readable(b"a")
+    lab.readable()
+    lab.readable(b"bc")
+    assert lab.protocol.said == [b"a", b"bc"]
+
+
+def test_at_an_end_of_file_it_is_closed_unless_the_protocol_wants_it_open() -> None:
+    lab = Lab(Lender())
+    lab.sock.room = 0
+    lab.transport.write(b"last")
+    lab.readable(b"")
+    lab.loop.turn()
+    assert (lab.protocol.said, lab.transport.is_closing(), lab.sock.said) == ([], True, [])
+    lab.writable(100)
+    lab.loop.turn()
+    assert (lab.protocol.said, lab.sock.said) == ([("lost", None)], ["close"])
+
+
+def test_a_detached_socket_stays_open_and_the_protocol_hears_nothing_more(lab: Lab) -> None:
+    assert lab.transport.detach() is lab.sock
+    lab.transport.abort()
+    lab.transport.close()
+    lab.loop.turn()
+    assert (lab.watched, lab.protocol.said, lab.sock.said) == ((False, False), [], [])
+    assert lab.transport.is_closing()
 
 
 def test_w3_nothing_is_read_while_reading_is_paused(lab: Lab) -> None:
@@ -307,7 +361,8 @@ def test_aborting_drops_what_was_written(lab: Lab, closes_before: bool) -> None:
 
 def test_the_socket_can_be_asked_for(lab: Lab) -> None:
     assert lab.transport.get_extra_info("socket") is lab.sock
-    assert lab.transport.get_extra_info("peername", "x") == "x"
+    assert lab.transport.get_extra_info("peername") == "peer"
+    assert lab.transport.get_extra_info("sslcontext", "x") == "x"
     assert lab.transport.can_write_eof()
 
 
