@@ -114,7 +114,7 @@ class Lifecycle(Configurable):
     def lifecycle(self) -> LifecycleSpec:
         """What is configured now, as frozen data."""
         names = self.class_trait_names()
-        given: dict[str, Any] = {name: getattr(self, name) for name in names if name in LifecycleSpec.__match_args__}
+        given: dict[str, Any] = {name: getattr(self, name) for name in names if name in LifecycleSpec._fields}
         # A default is not checked, and so not in its normal form.
         checks = {name: trait.check for name, trait in self.class_traits().items() if isinstance(trait, Option)}
         return LifecycleSpec(**{name: checks[name](value) for name, value in given.items()})

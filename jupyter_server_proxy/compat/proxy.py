@@ -23,7 +23,7 @@ from ..rules.headers import is_navigation
 from ..rules.policy import SAFE_METHODS, parse_hosts
 from ..upstream.address import Address, UnixAddress
 from ..web.assembly import make_runtime
-from ..web.destinations import AddressDestination, Destination, Handling, Route
+from ..web.destinations import RESPONSE_TIMEOUT, AddressDestination, Destination, Handling, Route
 from ..web.door import RESOURCE, Pass, Refusal
 from ..web.gateway import Gateway
 from ..web.runtime import RUNTIME_KEY, Runtime
@@ -307,7 +307,7 @@ class ProxyHandler(JupyterHandler):
             rewrite_response=(rewrite,) if callable(rewrite) else tuple(rewrite or ()),
             update_last_activity=self.update_last_activity,
             exclude_last_activity_patterns=tuple(self.exclude_last_activity_patterns or ()),
-            response_timeout=float(timeout) if timeout else Handling.response_timeout,
+            response_timeout=float(timeout) if timeout else RESPONSE_TIMEOUT,
         )
 
     async def _relay(

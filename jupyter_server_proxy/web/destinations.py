@@ -21,6 +21,9 @@ T = TypeVar("T")
 #: Seconds in which a process that was killed, and has closed a connection, is gone.
 _DYING = 0.5
 
+#: Seconds in which a response has to begin, where nobody says otherwise.
+RESPONSE_TIMEOUT = 300.0
+
 
 class Handling(NamedTuple):
     """How requests to a destination are passed on; each field has the meaning of the option of that name.
@@ -38,7 +41,7 @@ class Handling(NamedTuple):
     scope_cookies: bool = False
     sandbox: str = ""
     refuse_cross_site: bool = False
-    response_timeout: float = 300.0
+    response_timeout: float = RESPONSE_TIMEOUT
 
 
 class Destination(Protocol):
