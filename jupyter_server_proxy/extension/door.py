@@ -15,6 +15,7 @@ from tornado.web import Application, HTTPError
 from ..rules.credentials import Credentials
 from ..rules.headers import is_navigation
 from ..rules.identity import Identity
+from ..rules.origin import is_loopback_literal
 from ..rules.policy import SAFE_METHODS, is_cross_site
 from ..web.destinations import Destination
 from ..web.door import RESOURCE, Pass, Refusal, refuse_address
@@ -90,7 +91,7 @@ class JupyterDoor:
         The Origin of upgrades is checked as for Jupyter's own websockets.
         """
         bearer = Bearer(self._application, request)
-        if not bearer.check_host():
+        if not (is_loopback_literal(request.host) or bearer.check_host()):
             return Refusal("This Host is not allowed.")
         key = self._logins.key(bearer)
         login = self._logins.find(key)

@@ -271,11 +271,17 @@ def serialize_head(start_line: str, fields: Iterable[tuple[str, str]]) -> bytes:
 def serialize_request(start_line: str, fields: RequestFields, request_id: str) -> bytes:
     """The head of a request.
 
+    Args:
+        start_line: method, target, version.
+        fields: as ``request_fields`` makes them.
+        request_id: visible ASCII characters.
+
     Raises:
         ValueError: the start line holds what ``serialize_head`` does not take.
     """
-    own = () if fields.identified else (f"X-Request-ID: {request_id}",)
-    return b"%b%b%b" % (_serialize([start_line, ""]), fields.serialized, _serialize([*own, "", ""]))
+    # Whoever asks knows that an id is harmless; a target may be what ``mappath`` has made of it.
+    end = b"\r\n" if fields.identified else f"X-Request-ID: {request_id}\r\n\r\n".encode("latin-1")
+    return _serialize([start_line, ""]) + fields.serialized + end
 
 
 def _serialize(lines: list[str]) -> bytes:

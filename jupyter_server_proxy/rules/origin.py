@@ -7,6 +7,17 @@ import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
+#: Hosts that no name service can make mean another machine: a loopback address as people write it, and perhaps a port.
+_LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
+
+
+def is_loopback_literal(host: str) -> bool:
+    """Whether a Host field is one of the usual loopback addresses: a short answer to what Jupyter finds out at length.
+
+    False says nothing.
+    """
+    return _LOOPBACK.fullmatch(host) is not None
+
 
 def is_local_host(host: str, local_hostnames: Collection[str]) -> bool:
     """Whether a Host field names this machine. A page of another site that has its own name point here is found out.
