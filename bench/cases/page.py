@@ -21,16 +21,23 @@ def page(rig: Rig, effort: Effort) -> list[Table]:
     if program is None:
         return []
     table = Table("page", "milliseconds: page with 100 assets of 4 KiB in Chromium", False, NOTE)
+    added = Table("page-added", "milliseconds that each adds to direct, in the same round: that page", False)
     ways = [*rig.peers(), rig.new(), rig.old()]
+    direct = 0.0
     browser = Browser(program)
     try:
         for way in in_turn(Effort(1, 0), ways):
             load(browser, way)  # the first page takes longer
         for way in in_turn(Effort(3 if effort.quick else 5 * effort.rounds, 0), ways):
-            table.add(way.name, load(browser, way))
+            spent = load(browser, way)
+            table.add(way.name, spent)
+            if way.name == "direct":
+                direct = spent
+            else:
+                added.add(way.name, spent - direct)
     finally:
         browser.close()
-    return [table]
+    return [table, added]
 
 
 def load(browser: Browser, way: Way) -> float:

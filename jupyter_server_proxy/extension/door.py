@@ -17,6 +17,7 @@ from ..rules.headers import is_navigation
 from ..rules.identity import Identity
 from ..rules.origin import is_loopback_literal
 from ..rules.policy import SAFE_METHODS, is_cross_site
+from ..web.accesslog import Heard
 from ..web.destinations import Destination
 from ..web.door import RESOURCE, Pass, Refusal, refuse_address
 from ..web.pages import reason_phrase
@@ -50,6 +51,11 @@ class Bearer(JupyterHandler):
     def _headers(self) -> HTTPHeaders:  # type: ignore[override]
         """Of the response that there will not be; an identity provider may set some."""
         return HTTPHeaders()
+
+    @property
+    def log(self) -> Any:
+        """Jupyter's; identity providers tell it much that hardly anybody wants to read."""
+        return Heard(super().log)
 
     def check_xsrf_cookie(self) -> None:
         """Applications defend themselves against cross-site requests."""
