@@ -21,7 +21,6 @@ from .traffic import Traffic
 
 if TYPE_CHECKING:
     from ..supervise.supervisor import Supervisor
-    from .upgraded import Upgraded
 
 
 #: Key of this package in Jupyter Server's ``last_activity_times``.
@@ -45,6 +44,13 @@ class Limits:
     rewrite_bytes: int = 128 * 1024 * 1024
     linger: float = 30.0
     waiting: float = 1.0
+
+
+class Lasting(Protocol):
+    """A connection that was upgraded and is open."""
+
+    def reset(self) -> None:
+        """Reset both sides."""
 
 
 class Door(Protocol):
@@ -89,7 +95,7 @@ class Runtime:
     log_quickly: Callable[[HTTPServerRequest, int], bool] | None = None  # whether no ``AccessRecord`` is needed
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
-    upgraded: set[Upgraded] = field(default_factory=set)  # connections that are open
+    upgraded: set[Lasting] = field(default_factory=set)  # connections that are open
     on_close: list[Callable[[], None]] = field(default_factory=list)
     traffic: dict[str, Traffic] = field(default_factory=dict)  # by name of the server; "" for all that URLs name
 
