@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 
 from tornado.iostream import IOStream
 
@@ -23,8 +24,10 @@ from ..rules.websocket import (
     encode_frame,
     encode_header,
 )
+from ..upstream import splice
 from ..upstream.address import Address
 from ..upstream.dial import dial
+from ..upstream.transport import Mover, SocketTransport
 from .client import adopt
 from .duplex import Duplex, End, OnData
 
@@ -46,7 +49,7 @@ MAX_JOINED = 16
 
 #: What comes in from any server stands here while it is passed on. One for each connection would be what an idle
 #: conversation mostly consists of.
-_BUFFER = memoryview(bytearray(HEADROOM + READ_SIZE))
+_BUFFER = memoryview(bytearray(HEADROOM + max(READ_SIZE, splice.MOVE_SIZE)))
 
 
 def _unmask(payload: bytes, mask: bytes, offset: int) -> bytes:
@@ -57,7 +60,7 @@ def _unmask(payload: bytes, mask: bytes, offset: int) -> bytes:
     return websocket_mask(mask[turn:] + mask[:turn] if turn else mask, payload)
 
 
-class MessageEnd(End):
+class MessageEnd(End, asyncio.BufferedProtocol):
     """The websocket side: unwraps what comes in, wraps what goes out, and answers control frames."""
 
     peer: SocketEnd
@@ -70,8 +73,16 @@ class MessageEnd(End):
         self._close_sent = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def data_received(self, data: bytes) -> None:
-        """Called by the transport."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by the transport, which writes what comes in there."""
+        return _BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Called by the transport, at once. Nothing of the buffer is kept."""
+        self.data_received(_BUFFER[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Called by tornado's transport for TLS."""
         if self.ended:
             return
         self.duplex.note_progress(self, data)
@@ -111,6 +122,21 @@ class MessageEnd(End):
         buffer[start:HEADROOM] = header
         self.transport.write(buffer[start : HEADROOM + size])
 
+    def plain_socket(self) -> socket.socket | None:
+        """The client's, if bytes may be written to it past the transport: not under TLS, not before others."""
+        transport = self.transport
+        if self._close_sent or not isinstance(transport, SocketTransport) or transport.is_closing():
+            return None
+        return None if transport.get_write_buffer_size() else transport.get_extra_info("socket")
+
+    def begin_message(self, size: int) -> bytes:
+        """Send the header of a message past the transport; returns what could not be sent of it."""
+        header = encode_header(Opcode.BINARY, size)
+        try:
+            return header[self.transport.get_extra_info("socket").send(header, socket.MSG_MORE) :]
+        except OSError:
+            return header
+
     def finish(self) -> None:
         """The server has ended its stream: say so, and give the client time to answer (RFC 6455 7.1.1)."""
         self._send_close(encode_close(CLOSE_NORMAL))
@@ -134,7 +160,7 @@ class MessageEnd(End):
             super().deliver(frame)
 
 
-class SocketEnd(End, asyncio.BufferedProtocol):
+class SocketEnd(End, asyncio.BufferedProtocol, Mover):
     """The server's side. What it sends before the client is connected is kept for it."""
 
     peer: MessageEnd
@@ -152,6 +178,20 @@ class SocketEnd(End, asyncio.BufferedProtocol):
         if sock is not None and transport.get_extra_info("sslcontext") is None:
             self._descriptor = sock.fileno()
         super().connection_made(transport)
+
+    def move(self, sock: socket.socket) -> bool:
+        """See ``Mover``: what comes in goes to the client as a message, without having been seen here."""
+        client = self.peer.plain_socket() if self._connected else None
+        if client is None:
+            return False
+        moved = splice.move(sock.fileno(), client.fileno(), self.peer.begin_message)
+        if moved is None:
+            return False
+        count, left = moved
+        self.duplex.note_progress(self, _BUFFER[:count])  # whose number counts
+        if left:
+            self.peer.transport.write(left)
+        return True
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by the event loop, which writes what comes in there."""

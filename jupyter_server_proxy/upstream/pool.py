@@ -36,7 +36,9 @@ DIAL_GAP = 0.002
 class Pacer:
     """Spaces the new connections to each address.
 
-    Those count that may still wait to be accepted: each for ``DIAL_GAP``, one after the other, or until it is answered.
+    Those count that may still wait to be accepted: each for ``DIAL_GAP``, one after the other. One that is answered
+    while nobody waits here no longer counts, so that who opens connections one after the other need not wait. In a
+    crowd it is time alone that counts: answers as well would let in twice as many as are accepted.
     """
 
     def __init__(self) -> None:
@@ -55,9 +57,11 @@ class Pacer:
         return counts_until
 
     def answered(self, address: Address, counts_until: float) -> None:
-        """A connection was accepted, as the first byte that came shows, and no longer counts."""
-        if counts_until > asyncio.get_running_loop().time() and address in self._last:
-            self._last[address] -= DIAL_GAP
+        """A connection was accepted, as the first byte that came shows."""
+        now = asyncio.get_running_loop().time()
+        last = self._last.get(address, 0.0)
+        if counts_until > now and last - now <= (DIAL_BURST + 1) * DIAL_GAP:
+            self._last[address] = last - DIAL_GAP
 
 
 class Pool:

@@ -21,6 +21,20 @@ WRITE_HIGH = 64 * 1024
 WRITE_LOW = 16 * 1024
 
 
+class Mover:
+    """A protocol that can do without the bytes, as long as they get where they belong."""
+
+    __slots__ = ()
+
+    def move(self, sock: socket.socket) -> bool:
+        """Called when there is something to be read from a socket; false leaves it to be read in the usual way.
+
+        Raises:
+            OSError: of the socket; the connection is lost.
+        """
+        raise NotImplementedError
+
+
 class SocketTransport(asyncio.Transport):
     """The part of asyncio's transport interface that is used here, over a socket.
 
@@ -83,6 +97,8 @@ class SocketTransport(asyncio.Transport):
     def _read(self) -> None:
         protocol = self._protocol
         try:
+            if isinstance(protocol, Mover) and protocol.move(self._sock):
+                return
             if isinstance(protocol, asyncio.BufferedProtocol):
                 count = self._sock.recv_into(protocol.get_buffer(-1))
             else:
@@ -92,6 +108,9 @@ class SocketTransport(asyncio.Transport):
         except OSError as error:
             self._lose(error)
             return
+        except Exception as error:
+            self._lose(error)
+            raise  # to the event loop, which logs it
         try:
             if not count:
                 self.pause_reading()
@@ -103,7 +122,7 @@ class SocketTransport(asyncio.Transport):
                 protocol.data_received(data)
         except Exception as error:
             self._lose(error)
-            raise  # to the event loop, which logs it
+            raise
 
     # ---- what goes out
 

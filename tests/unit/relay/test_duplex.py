@@ -264,6 +264,82 @@ async def test_many_small_messages_are_joined(written: list[tuple[int, bytes]]) 
     assert (written, server.transport.sent) == ([], b"a" * 2000)
 
 
+class PlainTransport(RecordingTransport):
+    """Stands for a ``SocketTransport``; its socket takes ``room`` bytes, and then no more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = 100
+        self._extra = {"socket": self}
+
+    def fileno(self) -> int:
+        return 8
+
+    def send(self, data: bytes, flags: int) -> int:
+        if not self.room:
+            raise BlockingIOError
+        self.sent += data[: self.room]
+        return min(self.room, len(data))
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, bytes]]:
+    """Which descriptors bytes are moved between, and what could not be sent before; seven bytes move each time."""
+    calls: list[tuple[int, int, bytes]] = []
+
+    def move(source: int, target: int, before) -> tuple[int, bytes]:
+        left = before(7)
+        calls.append((source, target, left))
+        return 7, left + b"payload" if left else b""
+
+    monkeypatch.setattr("jupyter_server_proxy.relay.rawsocket.SocketTransport", PlainTransport)
+    monkeypatch.setattr("jupyter_server_proxy.relay.rawsocket.splice.move", move)
+    return calls
+
+
+def joined_to_plain() -> tuple[MessageEnd, SocketEnd, PlainTransport]:
+    _, client, server = join(MessageEnd, SocketEnd)
+    client.transport = PlainTransport()
+    return client, server, client.transport
+
+
+SERVER = SimpleNamespace(fileno=lambda: 7)
+HEADER = encode_frame(Opcode.BINARY, b"payload")[:2]
+
+
+async def test_what_the_server_says_becomes_a_message_unseen(moved: list[tuple[int, int, bytes]]) -> None:
+    noticed = []
+    client, server, transport = joined_to_plain()
+    server.duplex._on_data = lambda from_client, data: noticed.append((from_client, len(data)))
+    assert server.move(SERVER)
+    assert (moved, transport.sent, noticed) == ([(7, 8, b"")], HEADER, [(False, 7)])
+    transport.room = 1
+    assert server.move(SERVER)
+    assert moved[1] == (7, 8, HEADER[1:])
+    assert transport.sent == HEADER + HEADER[:1] + HEADER[1:] + b"payload"
+    transport.room = 0
+    assert server.move(SERVER)
+    assert moved[2] == (7, 8, HEADER)
+    client.connection_lost(None)
+
+
+@pytest.mark.parametrize("state", ["waits", "closing", "close was sent", "TLS", "early"])
+async def test_it_is_seen_where_it_has_to_be(moved: list[tuple[int, int, bytes]], state: str) -> None:
+    client, server, transport = joined_to_plain()
+    if state == "waits":
+        transport.unsent = 1
+    elif state == "closing":
+        transport.said.append("close")
+    elif state == "close was sent":
+        client._close_sent = True
+    elif state == "TLS":
+        client.transport = RecordingTransport()
+    else:
+        server._connected = False
+    assert not server.move(SERVER)
+    assert moved == []
+
+
 async def test_w5_one_pong_for_a_ping() -> None:
     _, client, server = join(MessageEnd, SocketEnd)
     client.data_received(frame(Opcode.PING, b"x"))

@@ -169,11 +169,21 @@ async def test_connections_that_are_answered_do_not_count(monkeypatch: pytest.Mo
     for _ in range(10 * DIAL_BURST):
         pacer.answered(loopback(1), await pacer.wait(loopback(1)))
     assert time.waits == []
-    waiting = [await pacer.wait(loopback(1)) for _ in range(DIAL_BURST + 2)]
-    assert time.waits == pytest.approx([DIAL_GAP])
+    waiting = [await pacer.wait(loopback(1)) for _ in range(DIAL_BURST + 1)]
     pacer.answered(loopback(1), waiting[0])
     await pacer.wait(loopback(1))
-    assert time.waits[1:] == pytest.approx([DIAL_GAP])
+    assert time.waits == []
+    await pacer.wait(loopback(1))
+    assert time.waits == pytest.approx([DIAL_GAP])
+
+
+async def test_in_a_crowd_an_answer_lets_nobody_in_before_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    time, pacer = FakeTime(monkeypatch), Pacer()
+    crowd = [await pacer.wait(loopback(1)) for _ in range(DIAL_BURST + 3)]
+    for counts_until in crowd[:DIAL_BURST]:
+        pacer.answered(loopback(1), counts_until)
+    await pacer.wait(loopback(1))
+    assert time.waits == pytest.approx([DIAL_GAP, 2 * DIAL_GAP, 3 * DIAL_GAP])
 
 
 async def test_an_answer_that_comes_late_makes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:

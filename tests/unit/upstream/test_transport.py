@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_server_proxy.upstream.transport import WRITE_HIGH, SocketTransport
+from jupyter_server_proxy.upstream.transport import WRITE_HIGH, Mover, SocketTransport
 
 
 class Loop:
@@ -174,6 +174,25 @@ def test_bytes_are_read_into_a_buffer_that_is_lent() -> None:
     lab.readable()
     lab.readable(b"bc")
     assert lab.protocol.said == [b"a", b"bc"]
+
+
+def test_a_protocol_may_do_without_the_bytes() -> None:
+    class Moving(Lender, Mover):
+        def move(self, sock: Any) -> bool:
+            self.said.append("move")
+            return bool(self.takes.pop())
+
+    protocol = Moving()
+    protocol.takes = [False, True]
+    lab = Lab(protocol)
+    lab.readable(b"a")
+    assert (protocol.said, lab.sock.incoming) == (["move"], [b"a"])
+    lab.readable()
+    assert protocol.said == ["move", "move", b"a"]
+    with pytest.raises(IndexError):  # of ``takes``: the protocol fails
+        lab.readable()
+    lab.loop.turn()
+    assert lab.sock.said == ["close"]
 
 
 def test_at_an_end_of_file_it_is_closed_unless_the_protocol_wants_it_open() -> None:
