@@ -17,7 +17,7 @@ A request's journey, and where each step lives::
     relay/         bytes both ways: HTTP bodies, upgraded connections, raw sockets
     web/           the journey itself, the only place below those two that knows tornado.web
 
-Begin to read at ``web/gateway.py``.
+Begin to read at ``web/journey.py``.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Handling(NamedTuple):
 
 
 class Destination(Protocol):
-    """What the gateway asks of a destination.
+    """What a journey asks of a destination.
 
     Attributes:
         name: for messages and logs.

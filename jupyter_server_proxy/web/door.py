@@ -1,4 +1,4 @@
-"""Who may pass: the answers to what the gateway asks before a process is started or a socket is opened.
+"""Who may pass: the answers to what a journey asks before a process is started or a socket is opened.
 
 ``runtime.Door`` is who is asked. Inside Jupyter the answer is Jupyter's (``extension/door.py``), without it
 JupyterHub's (``standalone/hub.py``), or that of nobody (``standalone/door.py``).

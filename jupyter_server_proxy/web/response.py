@@ -228,7 +228,10 @@ class TornadoResponse(ClientResponse):
         if not self._ended or self.gone or stream is None or stream.closed():
             return None
         if self.connection._chunking_output:
-            await stream.write(_LAST_CHUNK)
+            try:
+                await stream.write(_LAST_CHUNK)
+            except StreamClosedError:
+                return None
         return self.connection.detach()
 
     def truncate(self) -> None:
