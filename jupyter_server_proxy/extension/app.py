@@ -121,7 +121,7 @@ def load(serverapp: Any) -> Runtime:
             *_process_views(runtime),
         ],
     )
-    _come_first(application)
+    _come_first(application, table)
     # There is no HTTP server yet.
     connections = PersistentConnections(
         application, table, lambda: getattr(serverapp, "http_server", None), serverapp.log
@@ -135,14 +135,15 @@ def load(serverapp: Any) -> Runtime:
     return runtime
 
 
-def _come_first(application: Application) -> None:
-    """Have our rules asked before those of extensions that were loaded before.
+def _come_first(application: Application, table: RouteTable) -> None:
+    """Have our rules, of which the table is the first, asked before those of extensions that were loaded before.
 
     A server's requests would else pass all of their regular expressions; and a server is reached at its URL whatever
-    else is installed. Tornado has appended our rules before the one for what no extension wants.
+    else is installed.
     """
     rules = application.default_router.rules
-    rules.insert(0, rules.pop(-2))
+    ours = [rule for rule in rules if getattr(rule.target, "rules", None) and rule.target.rules[0].target is table]
+    rules[:] = ours + [rule for rule in rules if rule not in ours]
 
 
 def _process_views(runtime: Runtime) -> list[tuple[Any, ...]]:

@@ -223,6 +223,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         # Exceptions and frames refer to each other, and to us: what waits here must not wait for the garbage collector.
         self._body.clear()
         self._buffered = 0
+        self._phase = Phase.CLOSED
         self.transport.abort()
 
     def release_socket(self) -> tuple[socket.socket, bytes] | None:

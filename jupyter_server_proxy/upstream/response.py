@@ -127,6 +127,8 @@ class ResponseReader:
 
     def on_status(self, reason: bytes) -> None:
         """Called by the parser, perhaps in pieces."""
+        if b"\0" in reason or b"\r" in reason:
+            raise UpstreamProtocolError(f"{self._address} sent a status line with control characters.")
         self._reason.append(reason)
 
     def on_header(self, name: bytes, value: bytes) -> None:

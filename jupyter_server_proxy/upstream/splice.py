@@ -51,16 +51,27 @@ def move(source: int, target: int, before: Callable[[int], bytes]) -> tuple[int,
         return None
     if not count:
         return None
-    left = before(count)
+    try:
+        return count, _empty(out, target, count, before(count))
+    except BaseException:
+        # What may be left in the pipe must not be the beginning of what another connection gets.
+        _local.pipe = None
+        os.close(out)
+        os.close(into)
+        raise
+
+
+def _empty(out: int, target: int, count: int, left: bytes) -> bytes:
+    """Move so many bytes from the pipe to the target, unless something is left to be written before; what is left."""
     sent = 0
     with contextlib.suppress(OSError):
-        while not left and sent < count:
-            sent += os.splice(out, target, count - sent, flags=os.SPLICE_F_NONBLOCK)
+        while not left and sent < count and (moved := os.splice(out, target, count - sent, flags=os.SPLICE_F_NONBLOCK)):
+            sent += moved
     while sent < count:
         piece = os.read(out, count - sent)
         sent += len(piece)
         left += piece
-    return count, left
+    return left
 
 
 def _pipe() -> tuple[int, int] | None:

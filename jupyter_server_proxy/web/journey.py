@@ -112,7 +112,8 @@ class Journey:
         try:
             await self._travel(verdict)
         except asyncio.CancelledError:
-            pass  # the connection is closed, which is how its task ends; a cancellation tornado would log as an error
+            # With its connection the task ends, too; a cancellation tornado would log as an error.
+            self._client.truncate()
         finally:
             self._runtime.journeys.discard(journey)
             self._journey = None
@@ -283,7 +284,8 @@ class Journey:
             path=outgoing.path,
         )
         fields = outgoing.rewritten_fields(response, upstream)
-        await self._client.send(response.code, response.reason, fields, response.body)
+        bodiless = self._request.method == "HEAD" or response.code in (204, 304)  # whatever the functions made
+        await self._client.send(response.code, response.reason, fields, b"" if bodiless else response.body)
 
     async def _serve_raw_socket(self, address: Address) -> None:
         """Websocket messages to and from a server that does not speak HTTP."""
@@ -327,14 +329,18 @@ class Journey:
         if client.started:
             client.truncate()
             return
-        fields, body = await explain(error, self._request, self._route, self._runtime)
-        fields.append(("X-Request-ID", self._id))
-        if is_navigation(self._request.method or "", self._request.headers.get):
-            client.cookies += self._runtime.door.page_cookies(self._request)
         try:
+            fields, body = await explain(error, self._request, self._route, self._runtime)
+            fields.append(("X-Request-ID", self._id))
+            if is_navigation(self._request.method or "", self._request.headers.get):
+                client.cookies += self._runtime.door.page_cookies(self._request)
             await client.send(error.status, "", fields, b"" if self._request.method == "HEAD" else body)
-        except (StreamClosedError, asyncio.CancelledError):
+        except StreamClosedError:
             client.gone = True
+        except asyncio.CancelledError:
+            client.truncate()
+            if not client.gone:
+                raise
 
     def _report_failed_request(self, status: int, first_line: int) -> None:
         """The application has failed: let people find the lines that it wrote meanwhile."""

@@ -94,11 +94,13 @@ class PersistentConnections:
             cast(Any, context)._unapply_xheaders()  # tornado does when it has read a request to its end
         try:
             sock, early = take_socket(released)
-        except ConnectionError:
-            return
+        except OSError:
+            return  # the client has gone, or there are no more descriptors
         connection = PersistentConnection(self, context, early)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+        except OSError:
+            sock.close()
         except BaseException:
             sock.close()
             raise
@@ -276,6 +278,8 @@ class PersistentConnection(asyncio.Protocol):
             return False
         if isinstance(verdict := await gateway.authorize(), Refusal):
             return False
+        if self._closed:
+            return True  # the client left meanwhile, and nobody would tell the journey
         try:
             await gateway.travel_here(verdict)
         finally:
@@ -341,10 +345,11 @@ class PersistentConnection(asyncio.Protocol):
         if timeout is None:
             return
         loop = asyncio.get_running_loop()
-        if self._more is not None and loop.time() - self._idle_since >= timeout:
+        due = self._idle_since + timeout
+        if self._more is not None and loop.time() >= due:
             self._transport.abort()
             return
-        self._timer = loop.call_later(timeout, self._check_idle)
+        self._timer = loop.call_at(max(due, loop.time() + 1.0), self._check_idle)
 
 
 class ReturnedStream(IOStream):

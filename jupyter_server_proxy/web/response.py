@@ -321,8 +321,8 @@ class DirectResponse(ClientResponse):
             fields += self.cookie_fields()
         # RFC 9112 6.1: a response to HEAD, and these, have no body to be framed.
         has_body = not self._bodiless and status not in (204, 304)
-        if has_body and not any(name.lower() == "content-length" for name, _ in fields):
-            self._chunked = True
+        self._chunked = has_body and not any(name.lower() == "content-length" for name, _ in fields)
+        if self._chunked:
             fields.append(("Transfer-Encoding", "chunked"))
         head = serialize_head(f"HTTP/1.1 {status} {reason or reason_phrase(status)}", fields)
         self.started = True

@@ -31,6 +31,10 @@ ACTIVITY_KEY = "jupyter-server-proxy"
 RUNTIME_KEY = "jupyter_server_proxy_runtime"
 
 
+#: Seconds that journeys get to end.
+_ENDING = 5.0
+
+
 @dataclass(frozen=True)
 class Limits:
     """Bounds that protect Jupyter and its users from an origin server.
@@ -116,10 +120,12 @@ class Runtime:
 
     async def close(self) -> None:
         """End every journey, every server, every connection."""
+        self.take_over = None
         journeys = list(self.journeys)
         for journey in journeys:
             journey.cancel()
-        await asyncio.gather(*journeys, return_exceptions=True)
+        if journeys:  # code of others may take a cancellation for something else; Jupyter ends all the same
+            await asyncio.wait(journeys, timeout=_ENDING)
         for connection in list(self.upgraded):
             connection.reset()
         await self.supervisor.stop_all()

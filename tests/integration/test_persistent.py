@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 
 import pytest
-from harness import APPS, Jupyter, wait_until
+from harness import APPS, Jupyter, free_port, wait_until
 from wire import Backend, Wire, connect, keep
 
 TASK = "serve a persistent connection"
@@ -29,7 +30,16 @@ def jupyter(start_jupyter, backend: Backend) -> Jupyter:
 import sys
 sys.path.insert(0, {str(APPS)!r})
 c.ServerApp.extra_services = ["debug_state"]
-c.ServerProxy.servers = {{"wire": {{"port": {backend.port}}}}}
+
+def rewrite(response, path):
+    response.body = b"HTTP/1.1 200 OK"
+    if path.startswith("/204"):
+        response.code = 204
+
+c.ServerProxy.servers = {{
+    "wire": {{"port": {backend.port}}},
+    "rewritten": {{"port": {backend.port}, "rewrite_response": rewrite}},
+}}
 """,
     )
 
@@ -219,6 +229,66 @@ def test_nothing_is_left_of_many(jupyter: Jupyter, backend: Backend) -> None:
     while (after := look()) != before and time.monotonic() < deadline:
         time.sleep(0.1)
     assert after == before
+
+
+@pytest.mark.parametrize(("method", "path"), [("HEAD", "x"), ("GET", "204")])
+def test_what_a_function_makes_of_no_body_is_not_sent(
+    jupyter: Jupyter, backend: Backend, client: Wire, method: str, path: str
+) -> None:
+    """It would be taken for the beginning of the next response."""
+    client.send(f"{method} {jupyter.path('rewritten/')}{path} HTTP/1.1", "Host: {host}", "{auth}", "", "")
+    server = backend.accept()
+    assert server.head().start == f"{method} /{path} HTTP/1.1"
+    server.send("HTTP/1.1 200 OK", "Content-Length: 4", "Connection: close", "", "" if method == "HEAD" else "body")
+    assert client.response(method).status == (204 if path == "204" else 200)
+    keep(client, backend, 1)
+
+
+@pytest.mark.parametrize("reason", [b"O\0K", b"O\rK"])
+def test_a_status_line_with_control_characters_is_a_502(backend: Backend, client: Wire, reason: bytes) -> None:
+    get(client)
+    server = backend.accept()
+    server.head()
+    server.send(b"HTTP/1.1 200 " + reason + b"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+    response = client.response()
+    assert (response.status, response.complete) == (502, True)
+    keep(client, backend, 1)
+
+
+def test_a_client_that_leaves_while_it_is_asked_who_it_is(start_jupyter, backend: Backend) -> None:
+    jupyter = start_jupyter(
+        f"""
+import asyncio
+from jupyter_server.auth.identity import IdentityProvider, User
+
+class Slow(IdentityProvider):
+    async def get_user(self, handler):
+        await asyncio.sleep(1.0 if "slow" in handler.request.path else 0)
+        return User("ann")
+
+c.ServerApp.identity_provider_class = Slow
+c.ServerProxy.servers = {{"wire": {{"port": {backend.port}}}}}
+"""
+    )
+    wire = connect(jupyter, "wire/")
+    keep(wire, backend)
+    get(wire, "{path}slow")
+    time.sleep(0.3)
+    wire.close()
+    assert backend.untouched(2.0)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_jupyter_ends_while_a_page_about_a_dead_port_is_made(start_jupyter, backend: Backend, kept: bool) -> None:
+    jupyter = start_jupyter(f'c.ServerProxy.servers = {{"wire": {{"port": {backend.port}}}}}')
+    wire = connect(jupyter, "wire/")
+    if kept:
+        keep(wire, backend)
+    get(wire, jupyter.path(f"proxy/{free_port()}/"), "Accept: text/html")
+    time.sleep(0.02)
+    jupyter.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: jupyter.process.poll() is not None, "Jupyter to end, with a client connected", 15)
+    wire.close()
 
 
 def test_jupyter_ends_while_connections_are_open(start_jupyter, backend: Backend) -> None:

@@ -24,6 +24,10 @@ class System:
         self.room = 100
         self.pipe = b""
         self.target = b""
+        self.closed: list[int] = []
+
+    def close(self, descriptor: int) -> None:
+        self.closed.append(descriptor)
 
     def splice(self, source: int, target: int, count: int, flags: int) -> int:
         if target == INTO:
@@ -108,3 +112,22 @@ def test_without_splice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "os", without)
     monkeypatch.setattr(module, "_local", SimpleNamespace())
     assert move(SOURCE, TARGET, nothing_before) is None
+
+
+def test_a_pipe_in_which_something_may_be_left_is_never_used_again(system: System) -> None:
+    def fail(count: int) -> bytes:
+        raise MemoryError
+
+    system.source = b"secret"
+    with pytest.raises(MemoryError):
+        move(SOURCE, TARGET, fail)
+    assert system.closed == [OUT, INTO]
+    assert module._local.pipe is None
+    assert move(SOURCE, TARGET, nothing_before) is None
+
+
+def test_a_system_that_moves_nothing_is_not_asked_for_ever(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    system.source = b"abc"
+    real = system.splice
+    monkeypatch.setattr(system, "splice", lambda *args, **named: 0 if args[0] == OUT else real(*args, **named))
+    assert move(SOURCE, TARGET, nothing_before) == (3, b"abc")

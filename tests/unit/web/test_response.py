@@ -149,3 +149,11 @@ def test_nothing_is_sent_when_the_connection_is_gone() -> None:
     made, _ = on_tornado(5, 9)
     made.connection.stream = None
     assert made.offer(b"abc") == 0
+
+
+async def test_a_head_that_could_not_be_written_leaves_nothing_behind() -> None:
+    recorder, response, _ = made()
+    with pytest.raises(ValueError, match="line break"):
+        await response.send(200, "bad\0", [], b"x")
+    await response.send(500, "", [("Content-Length", "1")], b"y")
+    assert recorder.written == [b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 1\r\n\r\ny"]
