@@ -155,6 +155,11 @@ class PersistentConnection(asyncio.Protocol):
         """The response to the request that was just read."""
         return DirectResponse(self, on_sent, bodiless=self._method == "HEAD")
 
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        """See ``HTTP1Connection``. Handlers that carry a request to those who decide about it set one for themselves,
+        which nobody needs: they do not answer.
+        """
+
     def watch(self, on_close: Callable[[], None]) -> None:
         """Have it called when the client closes, until the current request has been served."""
         self._on_close = on_close
