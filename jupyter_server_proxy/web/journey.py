@@ -125,24 +125,30 @@ class Journey:
         client.cookies, self._user = verdict.cookies, verdict.user
         self._credentials, self._identity = verdict.credentials, verdict.identity
         try:
-            await self._serve()
-        except ProxyError as error:
-            await self._report(error)
+            await self._serve_or_report()
         except StreamClosedError:
             client.gone = True
         except asyncio.CancelledError:
             client.truncate()
             if not client.gone:
                 raise
-        except Exception:
-            self._runtime.log.exception("Serving %s failed", self._route.destination.name)
-            await self._report(ProxyError("The proxy failed. The log of the Jupyter server has the details."))
         finally:
             if self._has_body:
                 client.body_wanted.set()
             if self._upgraded is None:
                 self._meter.end(client.status)
                 log_access(self._request, client.status, verdict, self._runtime)
+
+    async def _serve_or_report(self) -> None:
+        try:
+            await self._serve()
+        except StreamClosedError:
+            raise
+        except ProxyError as error:
+            await self._report(error)
+        except Exception:
+            self._runtime.log.exception("Serving %s failed", self._route.destination.name)
+            await self._report(ProxyError("The proxy failed. The log of the Jupyter server has the details."))
 
     async def _serve(self) -> None:
         route, client = self._route, self._client
@@ -329,18 +335,11 @@ class Journey:
         if client.started:
             client.truncate()
             return
-        try:
-            fields, body = await explain(error, self._request, self._route, self._runtime)
-            fields.append(("X-Request-ID", self._id))
-            if is_navigation(self._request.method or "", self._request.headers.get):
-                client.cookies += self._runtime.door.page_cookies(self._request)
-            await client.send(error.status, "", fields, b"" if self._request.method == "HEAD" else body)
-        except StreamClosedError:
-            client.gone = True
-        except asyncio.CancelledError:
-            client.truncate()
-            if not client.gone:
-                raise
+        fields, body = await explain(error, self._request, self._route, self._runtime)
+        fields.append(("X-Request-ID", self._id))
+        if is_navigation(self._request.method or "", self._request.headers.get):
+            client.cookies += self._runtime.door.page_cookies(self._request)
+        await client.send(error.status, "", fields, b"" if self._request.method == "HEAD" else body)
 
     def _report_failed_request(self, status: int, first_line: int) -> None:
         """The application has failed: let people find the lines that it wrote meanwhile."""

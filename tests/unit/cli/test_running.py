@@ -17,7 +17,7 @@ def info(port: int = 8888, **more: Any) -> dict[str, Any]:
     base_url = more.get("base_url", "/")
     return {
         "url": f"http://localhost:{port}{base_url}", "hostname": "localhost", "port": port, "base_url": base_url,
-        "token": f"token-{port}", "root_dir": f"/work/{port}", "sock": "", "pid": 1, **more,
+        "token": f"token-{port}", "root_dir": f"/home/me/{port}", "sock": "", "pid": 1, **more,
     }  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def test_several_are_told_without_tokens() -> None:
     with pytest.raises(Failure) as raised:
         find(info(1), info(2))
     assert raised.value.code is ExitCode.NO_JUPYTER
-    assert "http://localhost:1/  /work/1" in raised.value.message
+    assert "http://localhost:1/  /home/me/1" in raised.value.message
     assert "token" not in raised.value.message
 
 
