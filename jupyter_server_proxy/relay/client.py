@@ -16,8 +16,8 @@ from .duplex import End
 CHUNK = 64 * 1024
 WRITE_HIGH = 64 * 1024
 
-#: Bytes that a client may send ahead of the answer to its upgrade request.
-MAX_EARLY = 1024 * 1024
+#: More than tornado ever has of what a client sent ahead: it reads 64 KiB when it looks for a head.
+MAX_EARLY = 1024 * 1024 * 1024
 
 
 def adopt(stream: IOStream, end: End, head: bytes) -> None:
@@ -32,7 +32,7 @@ def adopt(stream: IOStream, end: End, head: bytes) -> None:
         head: the 101, to be written first.
 
     Raises:
-        OSError: the client has gone, or sent more than ``MAX_EARLY`` bytes early.
+        OSError: the client has gone.
     """
     if isinstance(stream, SSLIOStream):
         end.greeting = head
@@ -49,12 +49,14 @@ def adopt(stream: IOStream, end: End, head: bytes) -> None:
 def take_socket(stream: IOStream) -> tuple[socket.socket, bytes]:
     """The socket of a stream that was detached from its HTTP connection, and what the stream has read ahead.
 
+    What it has not read waits in the socket.
+
     Raises:
-        OSError: the client has gone, or sent more than ``MAX_EARLY`` bytes early.
+        OSError: the client has gone.
     """
     early = _drain_early(stream)
     if stream.closed():
-        raise ConnectionResetError("the client closed the connection during the upgrade")
+        raise ConnectionResetError("the client closed the connection")
     try:
         # A duplicate keeps the connection open while tornado lets go of its own descriptor.
         sock = stream.socket.dup()
@@ -65,20 +67,14 @@ def take_socket(stream: IOStream) -> tuple[socket.socket, bytes]:
 
 
 def _drain_early(stream: IOStream) -> bytes:
-    """What tornado has already read, or can read without waiting."""
-    parts: list[bytes] = []
-    size = 0
-    while size <= MAX_EARLY:
-        reading = stream.read_bytes(CHUNK, partial=True)
-        if not isinstance(reading, asyncio.Future) or not reading.done():
-            return b"".join(parts)  # the pending read ends when the stream is closed
-        try:
-            parts.append(reading.result())
-        except StreamClosedError:
-            raise ConnectionResetError("the client closed the connection during the upgrade") from None
-        size += len(parts[-1])
-    stream.close()
-    raise ConnectionAbortedError("the client sent too much before its upgrade was answered")
+    """What tornado has read already; or if there is nothing, what it can read at once."""
+    reading = stream.read_bytes(MAX_EARLY, partial=True)
+    if not isinstance(reading, asyncio.Future) or not reading.done():
+        return b""  # the pending read ends when the stream is closed
+    try:
+        return bytes(reading.result())
+    except StreamClosedError:
+        raise ConnectionResetError("the client closed the connection") from None
 
 
 class StreamTransport(asyncio.Transport):

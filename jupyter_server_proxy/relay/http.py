@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..errors import UpstreamError, UpstreamProtocolError
@@ -24,13 +25,19 @@ class Upload:
     An origin server may answer, and stop reading, before it has the whole body (RFC 9112 9.3); the rest of the body is
     then taken from the client and dropped, so that the client gets to read the answer.
 
+    Args:
+        upstream: where the head was sent.
+        chunked: the origin server was told so.
+        on_received: told of the number of bytes that came, passed on or not.
+
     Attributes:
         ended: the whole body was passed on, so the connection can serve another request afterwards.
     """
 
-    def __init__(self, upstream: UpstreamConnection, *, chunked: bool) -> None:
+    def __init__(self, upstream: UpstreamConnection, *, chunked: bool, on_received: Callable[[int], None]) -> None:
         self._upstream = upstream
         self._chunked = chunked
+        self._on_received = on_received
         self._dropping = False
         self.ended = False
 
@@ -39,14 +46,32 @@ class Upload:
         """Whether the rest of the body is what is missing: the origin server would take it."""
         return not (self.ended or self._dropping or self._upstream.write_paused)
 
-    async def send(self, data: bytes) -> None:
-        """Pass on a piece of the body, framed as the origin server was told (RFC 9112 7.1)."""
-        if self._dropping:
+    def pass_on(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Pass on a part of the body, framed as the origin server was told (RFC 9112 7.1); nothing of it is kept."""
+        size = sum(map(len, pieces))
+        self._on_received(size)
+        if self._dropping or not size:
             return
         try:
-            await self._upstream.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+            self._upstream.send([b"%x\r\n" % size, *pieces, b"\r\n"] if self._chunked else pieces)
         except UpstreamError:
             self._dropping = True
+
+    def pause(self, on_writable: Callable[[], None]) -> bool:
+        """Whether the origin server cannot take more now; then this is called when it can."""
+        if self._dropping or not self._upstream.write_paused:
+            return False
+        self._upstream.on_writable = on_writable
+        return True
+
+    async def send(self, data: bytes) -> None:
+        """Pass on a piece, and wait until the origin server can take more."""
+        self.pass_on([data])
+        if not self._dropping:
+            try:
+                await self._upstream.drained()
+            except UpstreamError:
+                self._dropping = True
 
     def end(self) -> None:
         """The body is complete. The last chunk is a few bytes behind writes that were awaited; it is not waited for."""

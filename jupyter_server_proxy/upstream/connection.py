@@ -10,25 +10,23 @@ from __future__ import annotations
 import asyncio
 import enum
 import socket
-import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from ..errors import UpstreamClosed, UpstreamError, UpstreamProtocolError, UpstreamTimeout
 from .address import Address
 from .response import ResponseHead, ResponseReader
-from .transport import SocketTransport
+from .transport import SocketTransport, scratch
 
 __all__ = ["ResponseHead", "UpstreamConnection"]
 
 #: Response bytes that may wait to be read before the socket is paused.
 READ_HIGH = 256 * 1024
 
-#: Bytes that are read at once: of what is parsed, which copies them, and of what is passed on as it is. Copies that are
-#: much larger get fresh pages from the system each time, which costs more than the copying.
+#: Bytes that are read at once of what is parsed, which copies them; of what is passed on as it is, as many as there is
+#: room for. Copies that are much larger get fresh pages from the system each time, which costs more than the copying.
 READ_SIZE = 256 * 1024
-READ_SIZE_COUNTED = 512 * 1024
 
 #: Bytes that a response head (interim responses included) may have, unless told otherwise.
 MAX_HEAD = 256 * 1024
@@ -49,17 +47,6 @@ class Phase(enum.Enum):
     CLOSED = "closed"
 
 
-class _Scratch(threading.local):
-    """What all connections of a thread read into, one after the other: nothing stays there between two events."""
-
-    def __init__(self) -> None:
-        self.large = memoryview(bytearray(READ_SIZE_COUNTED))
-        self.small = self.large[:READ_SIZE]
-
-
-_scratch = _Scratch()
-
-
 class UpstreamConnection(asyncio.BufferedProtocol):
     """A connection; ``open_connection`` makes it, one exchange at a time uses it.
 
@@ -74,6 +61,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         idle_since: event loop time at which it went into the pool.
         on_answer: is called once, when the first byte of the first response arrives.
         write_paused: the origin server does not take what was sent.
+        on_writable: is called when it takes more again, or is gone.
     """
 
     def __init__(self, address: Address, max_head: int = MAX_HEAD) -> None:
@@ -94,6 +82,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._reader: asyncio.Future[None] | None = None
         self._drain: asyncio.Future[None] | None = None
         self.write_paused = False
+        self.on_writable: Callable[[], None] | None = None
         self._leftover = b""
         self._last_progress = 0.0
         self._patience: float | None = None
@@ -119,16 +108,23 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._response = ResponseReader(self.address, method, upgrade, self._max_head, self._take_body)
         self.transport.write(head)
 
-    async def send(self, data: bytes) -> None:
-        """Send bytes of the request body; returns when the socket takes more.
+    def send(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Send bytes of the request body; nothing of the buffers is kept. More may be sent once it is ``drained``.
 
         Raises:
             UpstreamClosed: the origin server no longer takes the body. Its response may still be readable.
         """
         if self._error is not None or self.transport.is_closing():
             raise self._error or UpstreamClosed(f"{self.address} closed the connection.")
-        self.transport.write(data)
+        self.transport.writelines(pieces)
         self._last_progress = asyncio.get_running_loop().time()
+
+    async def drained(self) -> None:
+        """Return when the socket takes more.
+
+        Raises:
+            UpstreamClosed: as ``send``.
+        """
         if self.write_paused:
             self._drain = asyncio.get_running_loop().create_future()
             try:
@@ -258,12 +254,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by the event loop, which writes what comes in there."""
         if self._response is not None and self._response.counting:
-            return _scratch.large
-        return _scratch.small
+            return scratch.buffer
+        return scratch.buffer[:READ_SIZE]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Called by the event loop."""
-        self.data_received(_scratch.large[:nbytes])
+        self.data_received(scratch.buffer[:nbytes])
 
     def data_received(self, data: bytes | memoryview) -> None:
         """Take bytes; nothing of them is kept."""
@@ -309,6 +305,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._wake()
         if self._drain is not None and not self._drain.done():
             self._drain.set_exception(self._error)
+        self._tell_writable()
 
     def pause_writing(self) -> None:
         """Called by the event loop."""
@@ -319,8 +316,14 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.write_paused = False
         if self._drain is not None and not self._drain.done():
             self._drain.set_result(None)
+        self._tell_writable()
 
     # ---- private
+
+    def _tell_writable(self) -> None:
+        if self.on_writable is not None:
+            on_writable, self.on_writable = self.on_writable, None
+            on_writable()
 
     def _take_body(self, data: bytes | memoryview) -> None:
         """Offer bytes of the body to whoever waits for them; keep what cannot be passed on at once."""

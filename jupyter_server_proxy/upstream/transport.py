@@ -11,14 +11,32 @@ import asyncio
 import contextlib
 import contextvars
 import socket
+import threading
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 #: Bytes read at once, as asyncio does.
 READ_SIZE = 256 * 1024
 
-#: Bytes that may wait to be sent before the protocol is told to pause, and the level at which it may go on.
+#: Bytes of the buffer that connections share.
+SCRATCH_SIZE = 512 * 1024
+
+#: Buffers that one call of the system may take (IOV_MAX is at least this much on what is in use).
+MAX_PIECES = 1024
+
+#: See ``SocketTransport.high`` and ``low``.
 WRITE_HIGH = 64 * 1024
 WRITE_LOW = 16 * 1024
+
+
+class _Scratch(threading.local):
+    """What connections of a thread read into, one after the other: nothing stays there between two events."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(SCRATCH_SIZE))
+
+
+scratch = _Scratch()
 
 
 class Mover:
@@ -44,6 +62,10 @@ class SocketTransport(asyncio.Transport):
     """
 
     __slots__ = ("_closing", "_ended", "_full", "_loop", "_lost", "_paused", "_protocol", "_sock", "_unsent")
+
+    #: Bytes that may wait to be sent before the protocol is told to pause, and the level at which it may go on.
+    high = WRITE_HIGH
+    low = WRITE_LOW
 
     def __init__(self, sock: socket.socket, protocol: asyncio.Protocol | asyncio.BufferedProtocol) -> None:
         # Not asyncio's constructor: it makes a dictionary for ``get_extra_info``.
@@ -140,13 +162,28 @@ class SocketTransport(asyncio.Transport):
                 return
             if sent == len(data):
                 return
-            self._unsent = bytearray(memoryview(data)[sent:])
-            self._loop.add_writer(self._sock.fileno(), self._flush)
+            self._keep([memoryview(data)[sent:]])
         else:
-            self._unsent += data
-        if len(self._unsent) > WRITE_HIGH and not self._full:
-            self._full = True
-            self._protocol.pause_writing()
+            self._keep([data])
+
+    def writelines(self, pieces: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
+        """See ``asyncio.WriteTransport``. Nothing of the buffers is kept, and they are not joined to be sent."""
+        pieces = list(pieces)
+        if self._closing:
+            return
+        if self._unsent is None:
+            if len(pieces) > MAX_PIECES:
+                pieces = [b"".join(pieces)]
+            try:
+                sent = self._sock.sendmsg(pieces)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                self._lose(error)
+                return
+            pieces = _without(sent, pieces)
+        if pieces:
+            self._keep(pieces)
 
     def get_write_buffer_size(self) -> int:
         """See ``asyncio.WriteTransport``."""
@@ -164,6 +201,17 @@ class SocketTransport(asyncio.Transport):
         if self._unsent is None:
             self._shut_down()
 
+    def _keep(self, pieces: Sequence[bytes | bytearray | memoryview[Any]]) -> None:
+        """Send later what could not be sent."""
+        if self._unsent is None:
+            self._unsent = bytearray()
+            self._loop.add_writer(self._sock.fileno(), self._flush)
+        for piece in pieces:
+            self._unsent += piece
+        if len(self._unsent) > self.high and not self._full:
+            self._full = True
+            self._protocol.pause_writing()
+
     def _flush(self) -> None:
         assert self._unsent is not None
         try:
@@ -174,7 +222,7 @@ class SocketTransport(asyncio.Transport):
             self._lose(error)
             return
         del self._unsent[:sent]
-        if self._full and len(self._unsent) <= WRITE_LOW:
+        if self._full and len(self._unsent) <= self.low:
             self._full = False
             self._protocol.resume_writing()
         if self._unsent:
@@ -225,3 +273,20 @@ class SocketTransport(asyncio.Transport):
             protocol.connection_lost(error)
         finally:
             self._sock.close()
+
+
+class PromptTransport(SocketTransport):
+    """One whose protocol is told to pause as long as anything waits to be sent: a write is over when it has left."""
+
+    __slots__ = ()
+
+    high = low = 0
+
+
+def _without(sent: int, pieces: list[bytes | bytearray | memoryview[Any]]) -> list[bytes | bytearray | memoryview[Any]]:
+    """What is left of some pieces, of which so many bytes have been sent."""
+    for index, piece in enumerate(pieces):
+        if sent < len(piece):
+            return [memoryview(piece)[sent:], *pieces[index + 1 :]]
+        sent -= len(piece)
+    return []

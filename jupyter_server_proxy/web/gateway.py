@@ -38,10 +38,17 @@ class Gateway(Journey, HTTPMessageDelegate):
             if waiting is not None:
                 await waiting
             return
+        persistent = self._runtime.persistent
         if not self._has_body and self._upgrade is None and self._expects is None:
             await self.travel_here(verdict)
-            if self._runtime.take_over is not None:
-                await self._runtime.take_over(self._request, self._client)
+            if persistent is not None:
+                await persistent.take_over(self._request, self._client)
+            return
+        if (
+            self._has_body
+            and persistent is not None
+            and persistent.take_body(self, self._request, self._client, verdict)
+        ):
             return
         self._client.watch_upload(self.on_connection_close)
         self._set_out(verdict)
@@ -56,7 +63,6 @@ class Gateway(Journey, HTTPMessageDelegate):
             if waiting is not None:
                 await waiting
         elif self._upload is not None:
-            self._meter.received(len(chunk))
             await self._upload.send(chunk)
 
     def finish(self) -> None:
@@ -95,7 +101,6 @@ class Gateway(Journey, HTTPMessageDelegate):
         if self._has_body:
             await self._client.body_wanted.wait()
             if self._upload is not None:
-                self._meter.received(len(body))
                 if body:
                     await self._upload.send(body)
                 self._upload.end()

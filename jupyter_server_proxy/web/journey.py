@@ -94,6 +94,11 @@ class Journey:
             self._client.gone = True
             self._journey.cancel()
 
+    def move(self, connection: Any) -> None:
+        """Go on with a connection of ours that the request's was taken over by; nothing has been answered."""
+        self._request.connection = connection
+        self._client = _response_on(connection, self._runtime, self._meter)
+
     def authorize(self) -> Awaitable[Pass | Refusal]:
         """Whether the request may pass."""
         upgrade = self._upgrade is not None
@@ -101,7 +106,8 @@ class Journey:
         return door.authorize(self._runtime, self._request, destination, upgrade=upgrade)
 
     async def travel_here(self, verdict: Pass) -> None:
-        """Travel in the task that reads the connection, which has nothing else to do: the request has no body.
+        """Travel in the task that reads the connection, which has nothing else to do: the request has no body, or one
+        that is passed on without a task.
 
         That spares a task, and two turns of the event loop, in which other connections would be served first.
         """
@@ -134,7 +140,7 @@ class Journey:
                 raise
         finally:
             if self._has_body:
-                client.body_wanted.set()
+                client.give_up_body()
             if self._upgraded is None:
                 self._meter.end(client.status)
                 log_access(self._request, client.status, verdict, self._runtime)
@@ -243,8 +249,8 @@ class Journey:
                 )
                 upstream.start(outgoing.head(), method=request.method or "", upgrade=self._upgrade is not None)
                 if self._has_body:
-                    self._upload = Upload(upstream, chunked=self._chunked)
-                    self._client.body_wanted.set()
+                    self._upload = Upload(upstream, chunked=self._chunked, on_received=self._meter.received)
+                    self._client.want_body(self._upload)
                 return upstream, await upstream.response(destination.handling.response_timeout), outgoing
             except UpstreamTimeout:
                 upstream.abort()
@@ -358,7 +364,7 @@ def _response_on(connection: Any, runtime: Runtime, meter: Meter) -> Any:
     """The response to a request that has arrived on a connection of tornado's, or on one of ours (``persistent``)."""
     if isinstance(connection, HTTP1Connection):
         return TornadoResponse(connection, linger=runtime.limits.linger, on_sent=meter.sent)
-    return connection.respond(meter.sent)
+    return connection.respond(meter.sent, runtime.limits.linger)
 
 
 def _is_event_stream(head: ResponseHead) -> bool:

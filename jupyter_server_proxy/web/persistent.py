@@ -24,14 +24,22 @@ from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornado.routing import Router, RuleRouter
 from tornado.web import Application
 
+from ..errors import RequestRefused
 from ..relay.client import take_socket
-from .door import Refusal
+from ..relay.http import Upload
+from ..rules.content import Content, content_of
+from ..upstream.transport import PromptTransport, scratch
+from .door import Pass, Refusal
 from .gateway import Gateway
-from .plain import split_head, stays_open
+from .plain import may_continue, split_head, stays_open
 from .response import ClientResponse, DirectResponse, TornadoResponse
 
 #: Bytes of a head, and bytes that a client may send ahead of the answer, before it is no longer read.
 MAX_HEAD = 64 * 1024
+
+#: Bytes read at once: of heads; and of content that comes in small chunks, see ``content.Content``.
+READ_HEADS = 64 * 1024
+READ_FINE = 16 * 1024
 
 #: Pieces in which a head may arrive. Who sends it byte by byte is tornado's to deal with.
 MAX_PIECES = 4
@@ -78,32 +86,57 @@ class PersistentConnections:
             request: as tornado parsed it.
             response: complete, but for the last chunk.
         """
-        server, stream = self.server, response.connection.stream
-        if server is None or isinstance(stream, SSLIOStream) or server.conn_params.no_keep_alive:
-            return  # TLS stays with tornado
-        if request.version != "HTTP/1.1" or not stays_open(request.headers):
+        if not self._can_move(request, response):
             return
         if request.server_connection not in self._known:
             self._known.add(request.server_connection)
             return
         context = response.connection.context
-        released = await response.release()
-        if released is None:
-            return
-        if server.xheaders:
-            cast(Any, context)._unapply_xheaders()  # tornado does when it has read a request to its end
+        if (released := await response.release()) is not None:
+            self._move(context, released, None)
+
+    def take_body(self, journey: Gateway, request: HTTPServerRequest, response: TornadoResponse, verdict: Pass) -> bool:
+        """Called when a request may pass, and before its body is read: it moves here at once, along with its body.
+
+        Args:
+            journey: of the request; it is continued here.
+            request: as tornado parsed it.
+            response: not begun.
+            verdict: about the request.
+
+        Returns:
+            False if tornado has to read the body.
+        """
+        if not self._can_move(request, response) or not may_continue(request.headers):
+            return False
+        context = response.connection.context
+        self._move(context, response.detach(), lambda connection: connection.begin(journey, request, verdict))
+        return True
+
+    def _can_move(self, request: HTTPServerRequest, response: TornadoResponse) -> bool:
+        server, stream = self.server, response.connection.stream
+        if server is None or isinstance(stream, SSLIOStream) or server.conn_params.no_keep_alive:
+            return False  # TLS stays with tornado
+        return request.version == "HTTP/1.1" and stays_open(request.headers)
+
+    def _move(self, context: Any, stream: IOStream, begin: Callable[[PersistentConnection], None] | None) -> None:
+        """Read a connection here."""
+        server = self.server
+        if server is not None and server.xheaders:
+            context._unapply_xheaders()  # tornado does when it has read a request to its end
         try:
-            sock, early = take_socket(released)
+            sock, early = take_socket(stream)
         except OSError:
             return  # the client has gone, or there are no more descriptors
-        connection = PersistentConnection(self, context, early)
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+            if sock.family in (socket.AF_INET, socket.AF_INET6):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = PersistentConnection(self, context, early)
+            if begin is not None:
+                begin(connection)
+            PromptTransport(sock, connection).start()
         except OSError:
             sock.close()
-        except BaseException:
-            sock.close()
-            raise
 
     def add(self, connection: PersistentConnection) -> None:
         """It is open."""
@@ -119,7 +152,7 @@ class PersistentConnections:
             connection.close()
 
 
-class PersistentConnection(asyncio.Protocol):
+class PersistentConnection(asyncio.BufferedProtocol):
     """One of them: reads a request, has it served, and reads the next.
 
     Args:
@@ -129,6 +162,7 @@ class PersistentConnection(asyncio.Protocol):
 
     Attributes:
         context: see above; requests read who their client is from here.
+        lacks_content: the content of the current request has not come to its end.
     """
 
     def __init__(self, owner: PersistentConnections, context: Any, early: bytes) -> None:
@@ -137,9 +171,11 @@ class PersistentConnection(asyncio.Protocol):
         self._received = early
         self._method = ""
         self._pieces = 0
-        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._transport: PromptTransport = cast(PromptTransport, None)
         self._descriptor = -1
         self._task: asyncio.Task[None] | None = None
+        self._first: tuple[Gateway, Pass] | None = None
+        self._response: DirectResponse | None = None
         self._closed = False
         self._reading_paused = False
         self._more: asyncio.Future[None] | None = None
@@ -148,12 +184,26 @@ class PersistentConnection(asyncio.Protocol):
         self._on_close: Callable[[], None] | None = None
         self._idle_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self.lacks_content = False
+        self._awaiting: Content | None = None  # will take what comes in, once somebody wants it, or it is dropped
+        self._content: Content | None = None  # takes it now
+        self._upload: Upload | None = None
+        self._awaits_100 = False
+        self._content_ended: asyncio.Future[None] | None = None
+
+    def begin(self, journey: Gateway, request: HTTPServerRequest, verdict: Pass) -> None:
+        """Have the connection begin with a request with content, whose head tornado has read; before it is made."""
+        self._method = request.method or ""
+        self._expect_content(request.headers)
+        self._first = journey, verdict
+        journey.move(self)
 
     # ---- for the response to the current request
 
-    def respond(self, on_sent: Callable[[int], None]) -> ClientResponse:
-        """The response to the request that was just read."""
-        return DirectResponse(self, on_sent, bodiless=self._method == "HEAD")
+    def respond(self, on_sent: Callable[[int], None], linger: float) -> ClientResponse:
+        """The response to the request that was just read; the arguments are those of ``TornadoResponse``."""
+        self._response = DirectResponse(self, on_sent, linger=linger, bodiless=self._method == "HEAD")
+        return self._response
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
         """See ``HTTP1Connection``. Handlers that carry a request to those who decide about it set one for themselves,
@@ -201,26 +251,66 @@ class PersistentConnection(asyncio.Protocol):
         """Close at once."""
         self._transport.abort()
 
+    # ---- for the content of the current request
+
+    def pour(self, upload: Upload) -> None:
+        """Pass the content on as it comes, from now on: each piece when it is read, and in the same turn.
+
+        The client is told first, if it waits to be told (RFC 9110 10.1.1).
+
+        Raises:
+            StreamClosedError: the client has gone.
+        """
+        self._upload = upload
+        if self._awaits_100:
+            self._awaits_100 = False
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._read_content()
+
+    async def drop_content(self, seconds: float) -> None:
+        """Read what is left of the content, which nobody wants; for so long, unless it is not to come at all.
+
+        Closing before would reset the connection, and the client might never see its answer (RFC 9112 9.6).
+        """
+        self._upload = None
+        if self._awaits_100:
+            return
+        self._content_ended = asyncio.get_running_loop().create_future()
+        self._read_content()
+        try:
+            await asyncio.wait({self._content_ended}, timeout=seconds)
+        finally:
+            self._content_ended = None
+
     # ---- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast(PromptTransport, transport)
         self._descriptor = transport.get_extra_info("socket").fileno()
-        self._transport.set_write_buffer_limits(0)  # a write is over when nothing is left of it
         loop = asyncio.get_running_loop()
         self._idle_since = loop.time()
         self._check_idle()
         self._owner.add(self)
         self._task = loop.create_task(self._serve(), name="serve a persistent connection")
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by the event loop, which writes what comes in there."""
+        if self._content is None:
+            return scratch.buffer[:READ_HEADS]
+        return scratch.buffer if self._content.coarse else scratch.buffer[:READ_FINE]
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Called by the event loop."""
-        self._received = self._received + data if self._received else data
+        data = scratch.buffer[:nbytes]
+        if self._content is not None:
+            data = data[self._take_content(data) :]
+            if not data:
+                return
+        self._received += data
         self._pieces += 1
-        if len(self._received) > MAX_HEAD and not self._reading_paused:
-            self._reading_paused = True
-            self._transport.pause_reading()
+        if len(self._received) > MAX_HEAD:
+            self._pause_reading()
         if self._more is not None and not self._more.done():
             self._more.set_result(None)
 
@@ -231,9 +321,7 @@ class PersistentConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
         self._closed = True
-        self._owner.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._let_go()
         if self._on_close is not None:
             self._on_close()
         if self._drained is not None and not self._drained.done():
@@ -255,15 +343,18 @@ class PersistentConnection(asyncio.Protocol):
 
     async def _serve(self) -> None:
         try:
+            if self._first is not None:
+                (journey, verdict), self._first = self._first, None
+                await self._travel(journey, verdict)
             while not self._closed:
                 size = self._received.find(b"\r\n\r\n") + 4
                 if size < 4 and self._pieces < MAX_PIECES and not self._reading_paused:
                     await self._wait()
                     continue
-                if not 4 <= size <= MAX_HEAD or not await self._serve_one(self._received[:size]):
-                    self._give_back()
+                head, self._received = self._received[:size], self._received[size:]
+                if not 4 <= size <= MAX_HEAD or not await self._serve_one(head):
+                    self._give_back(head)
                     return
-                self._go_on(size)
                 if self._received:
                     await asyncio.sleep(0)  # others get their turn between two requests that were sent together
         except asyncio.CancelledError:
@@ -285,10 +376,8 @@ class PersistentConnection(asyncio.Protocol):
             return False
         if self._closed:
             return True  # the client left meanwhile, and nobody would tell the journey
-        try:
-            await gateway.travel_here(verdict)
-        finally:
-            self._on_close = None
+        self._expect_content(request.headers)
+        await self._travel(gateway, verdict)
         return True
 
     def _read(self, head: bytes) -> HTTPServerRequest | None:
@@ -309,14 +398,19 @@ class PersistentConnection(asyncio.Protocol):
             if believes:
                 self.context._unapply_xheaders()
 
-    def _go_on(self, size: int) -> None:
-        """The request is over: on to what came after it."""
-        self._received = self._received[size:]
+    async def _travel(self, journey: Gateway, verdict: Pass) -> None:
+        """Serve the current request."""
+        try:
+            await journey.travel_here(verdict)
+        finally:
+            self._on_close = None
+        if self.lacks_content:
+            self._transport.close()  # where the next request begins is not known
+            return
         self._pieces = 1 if self._received else 0
         self._idle_since = asyncio.get_running_loop().time()
-        if self._reading_paused and not self._closed and len(self._received) <= MAX_HEAD:
-            self._reading_paused = False
-            self._transport.resume_reading()
+        if len(self._received) <= MAX_HEAD:
+            self._resume_reading()
 
     async def _wait(self) -> None:
         self._more = asyncio.get_running_loop().create_future()
@@ -325,23 +419,85 @@ class PersistentConnection(asyncio.Protocol):
         finally:
             self._more = None
 
-    def _give_back(self) -> None:
+    # ---- content
+
+    def _expect_content(self, fields: Any) -> None:
+        if "Transfer-Encoding" in fields or "Content-Length" in fields:
+            self._awaiting = content_of(fields)
+            self.lacks_content = self._awaiting is not None
+            self._awaits_100 = self.lacks_content and "Expect" in fields
+
+    def _read_content(self) -> None:
+        """From now on; what has come with the head is the beginning."""
+        self._content, self._awaiting = self._awaiting or self._content, None
+        early, self._received = self._received, b""
+        if early and self._content is not None:
+            early = early[self._take_content(memoryview(early)) :]
+        self._received = early + self._received
+        self._resume_reading()
+
+    def _take_content(self, data: memoryview) -> int:
+        """Pass content on, or drop it; how many bytes that were."""
+        content, upload = self._content, self._upload
+        assert content is not None
+        try:
+            pieces, size = content.feed(data)
+        except RequestRefused as error:
+            self._refuse_content(error)
+            return len(data)
+        if upload is not None:
+            upload.pass_on(pieces)
+            if upload.pause(self._resume_reading):
+                self._pause_reading()
+        if content.ended:
+            self._content, self.lacks_content = None, False
+            if upload is not None:
+                upload.end()
+            if self._content_ended is not None and not self._content_ended.done():
+                self._content_ended.set_result(None)
+        return size
+
+    def _refuse_content(self, error: RequestRefused) -> None:
+        """End the connection, and with it the request: where the next one begins cannot be told."""
+        self._owner.log.info("Refused a request from %s: %s", self.context.remote_ip, error.message)
+        if self._response is not None and not self._response.started and not self._transport.is_closing():
+            self._transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self._pause_reading()
+        self._transport.close()
+
+    # ---- the connection
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused and not self._closed:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def _give_back(self, head: bytes) -> None:
         """Let tornado go on, with what was received and not served."""
         server = self._owner.server
         if self._closed or self._transport.is_closing() or server is None:
             self._transport.abort()
             return
-        # A duplicate keeps the connection open while asyncio lets go of its own descriptor.
-        sock = self._transport.get_extra_info("socket").dup()
-        sock.setblocking(False)
-        self._transport.abort()
+        sock = self._transport.detach()
+        self._closed = True
+        self._let_go()
         stream = ReturnedStream(
             sock,
-            self._received,
+            head + self._received,
             max_buffer_size=server.max_buffer_size,
             read_chunk_size=server.read_chunk_size,
         )
         server.handle_stream(stream, self.context.address)
+
+    def _let_go(self) -> None:
+        self._owner.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _check_idle(self) -> None:
         """Close when nothing was asked for as long as tornado would wait."""

@@ -1,4 +1,4 @@
-"""Plain requests: those without a body, an upgrade, or anything else that needs a second look.
+"""Plain requests: those without an upgrade, or anything else that needs a second look.
 
 What their fields mean is decided by tornado's own parser and request class, and remembered: the requests of a page, and
 those of a program, come with few different blocks of fields.
@@ -19,9 +19,6 @@ from ..rules.framing import check_request
 
 #: A path, and perhaps a query, of visible ASCII characters (RFC 9112 3).
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.1")
-
-#: With one of these a request is not plain.
-_NOT_PLAIN = ("Content-Length", "Expect", "Transfer-Encoding", "Upgrade")
 
 VERSION = "HTTP/1.1"
 
@@ -98,7 +95,7 @@ def _plain_head(block: bytes) -> PlainHead | None:
         parsed = list(HTTPHeaders.parse(block.decode("latin-1")).get_all())
         check_request(parsed, VERSION)
         fields = Fields.of_parsed(parsed)
-        if any(name in fields for name in _NOT_PLAIN) or not stays_open(fields):
+        if "Upgrade" in fields or not stays_open(fields) or not may_continue(fields):
             return None
         return PlainHead(fields)
     except (HTTPInputError, RequestRefused):
@@ -108,3 +105,8 @@ def _plain_head(block: bytes) -> PlainHead | None:
 def stays_open(fields: Any) -> bool:
     """Whether the connection of a request is to stay open, and serves requests alone (RFC 9112 9.3, RFC 9110 7.6.1)."""
     return str(fields.get("Connection", "keep-alive")).lower() == "keep-alive"
+
+
+def may_continue(fields: Any) -> bool:
+    """Whether what a request expects is at most to be told that it may send its content (RFC 9110 10.1.1)."""
+    return str(fields.get("Expect", "100-continue")).lower() == "100-continue"

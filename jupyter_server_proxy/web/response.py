@@ -16,6 +16,7 @@ from tornado.httputil import HTTPHeaders, ResponseStartLine
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from ..errors import ProxyError
+from ..relay.http import Upload
 from ..rules.fields import Fields, Pairs
 from ..rules.headers import serialize_head
 from .pages import reason_phrase
@@ -77,6 +78,18 @@ class ClientResponse(abc.ABC):
         """End a response that is not complete so that the client can tell."""
 
     @abc.abstractmethod
+    def want_body(self, upload: Upload) -> None:
+        """The request's body is to be read now, and passed on.
+
+        Raises:
+            StreamClosedError: the client has gone.
+        """
+
+    @abc.abstractmethod
+    def give_up_body(self) -> None:
+        """Nobody wants the request's body, or what is left of it."""
+
+    @abc.abstractmethod
     def watch(self, on_close: Callable[[], None]) -> None:
         """Have it called when the client closes its connection; the request has no body."""
 
@@ -130,6 +143,14 @@ class TornadoResponse(ClientResponse):
     def request_read(self) -> asyncio.Event:
         """Set when tornado has read all of the request."""
         return asyncio.Event()
+
+    def want_body(self, upload: Upload) -> None:
+        """See ``ClientResponse``. Whoever is driven by tornado passes it on."""
+        self.body_wanted.set()
+
+    def give_up_body(self) -> None:
+        """See ``ClientResponse``."""
+        self.body_wanted.set()
 
     def watch(self, on_close: Callable[[], None]) -> None:
         """See ``ClientResponse``."""
@@ -251,7 +272,11 @@ class TornadoResponse(ClientResponse):
 class Connection(Protocol):
     """What a ``DirectResponse`` is written to: a connection that is read by us."""
 
+    lacks_content: bool
+
     def watch(self, on_close: Callable[[], None]) -> None: ...
+    def pour(self, upload: Upload) -> None: ...
+    async def drop_content(self, seconds: float) -> None: ...
     def write(self, data: bytes) -> bool: ...
     async def drained(self) -> None: ...
     def offer(self, data: bytes | memoryview) -> int: ...
@@ -264,18 +289,29 @@ class DirectResponse(ClientResponse):
     Args:
         connection: of the request.
         on_sent: see ``ClientResponse``.
+        linger: see ``TornadoResponse``.
         bodiless: it answers a HEAD.
     """
 
-    def __init__(self, connection: Connection, on_sent: Callable[[int], None], *, bodiless: bool) -> None:
+    def __init__(
+        self, connection: Connection, on_sent: Callable[[int], None], *, linger: float, bodiless: bool
+    ) -> None:
         super().__init__(on_sent)
         self._connection = connection
+        self._linger = linger
         self._bodiless = bodiless
         self._chunked = False
 
     def watch(self, on_close: Callable[[], None]) -> None:
         """See ``ClientResponse``."""
         self._connection.watch(on_close)
+
+    def want_body(self, upload: Upload) -> None:
+        """See ``ClientResponse``."""
+        self._connection.pour(upload)
+
+    def give_up_body(self) -> None:
+        """See ``ClientResponse``. Nobody waits for it; what has not come by the end of the response is dropped."""
 
     async def begin(self, status: int, reason: str, fields: Pairs, chunk: bytes | None = None) -> None:
         """See ``ClientResponse``."""
@@ -300,7 +336,7 @@ class DirectResponse(ClientResponse):
         """See ``ClientResponse``."""
         if self._chunked:
             await self._write(_LAST_CHUNK)
-        self._ended = True
+        await self._finish()
 
     async def send(self, status: int, reason: str, fields: Pairs, body: bytes) -> None:
         """See ``ClientResponse``. All of it leaves in one piece."""
@@ -309,12 +345,17 @@ class DirectResponse(ClientResponse):
             head += self._framed(body)
         if not self._connection.write(head + _LAST_CHUNK if self._chunked else head):
             await self._connection.drained()
-        self._ended = True
         self._on_sent(len(body))
+        await self._finish()
 
     def truncate(self) -> None:
         """See ``ClientResponse``. The missing end shows by itself: there is a length, or a last chunk."""
         self._connection.close()
+
+    async def _finish(self) -> None:
+        self._ended = True
+        if self._connection.lacks_content:
+            await self._connection.drop_content(self._linger)
 
     def _head(self, status: int, reason: str, fields: Pairs) -> bytes:
         if self.cookies:

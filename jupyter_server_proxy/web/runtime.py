@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,11 +16,11 @@ from ..upstream.pool import Pool
 from .destinations import Destination
 from .door import Pass, Refusal
 from .policy import AddressPolicy
-from .response import TornadoResponse
 from .traffic import Traffic
 
 if TYPE_CHECKING:
     from ..supervise.supervisor import Supervisor
+    from .persistent import PersistentConnections
 
 
 #: Key of this package in Jupyter Server's ``last_activity_times``.
@@ -95,7 +95,7 @@ class Runtime:
     door: Door
     log: logging.Logger
     origin: Callable[[], str] = str  # scheme, host and port by which people reach us, or ""
-    take_over: Callable[[HTTPServerRequest, TornadoResponse], Awaitable[None]] | None = None  # see ``persistent``
+    persistent: PersistentConnections | None = None
     log_quickly: Callable[[HTTPServerRequest, int], bool] | None = None  # whether no ``AccessRecord`` is needed
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
@@ -120,7 +120,7 @@ class Runtime:
 
     async def close(self) -> None:
         """End every journey, every server, every connection."""
-        self.take_over = None
+        self.persistent = None
         journeys = list(self.journeys)
         for journey in journeys:
             journey.cancel()

@@ -100,18 +100,6 @@ def test_jupyters_own_urls_go_back_and_it_comes_again(jupyter: Jupyter, backend:
         wait_until(lambda: taken_over(jupyter) == 1, "the connection to be taken over again")
 
 
-def test_a_body_goes_back(jupyter: Jupyter, backend: Backend, client: Wire) -> None:
-    client.send("POST {path}x HTTP/1.1", "Host: {host}", "{auth}", "Content-Length: 5", "", "12")
-    server = backend.accept()
-    head = server.head()
-    assert head.start == "POST /x HTTP/1.1"
-    client.send(b"345")
-    assert server.body(head) == b"12345"
-    server.send(*OK)
-    assert client.response().body == b"hi"
-    assert taken_over(jupyter) == 0
-
-
 def test_an_upgrade_goes_back(jupyter: Jupyter, backend: Backend, client: Wire) -> None:
     get(client, "{path}x", "Connection: Upgrade", "Upgrade: thing")
     server = backend.accept()

@@ -371,18 +371,26 @@ def test_sending_waits_while_the_socket_is_full() -> None:
         connection = connected()
         connection.start(b"head", method="POST")
         connection.pause_writing()
-        sending = asyncio.ensure_future(connection.send(b"body"))
+        connection.send([b"bo", memoryview(b"dy")])
+        told: list[str] = []
+        connection.on_writable = lambda: told.append("writable")
+        draining = asyncio.ensure_future(connection.drained())
         await asyncio.sleep(0)
-        assert not sending.done()
+        assert (draining.done(), told) == (False, [])
         connection.resume_writing()
-        await sending
-        assert connection.transport.written == b"headbody"
+        await draining
+        await connection.drained()
+        assert (connection.transport.written, told) == (b"headbody", ["writable"])
         connection.pause_writing()
-        sending = asyncio.ensure_future(connection.send(b"more"))
+        connection.on_writable = lambda: told.append("gone")
+        draining = asyncio.ensure_future(connection.drained())
         await asyncio.sleep(0)
         connection.connection_lost(ConnectionResetError())
         with pytest.raises(UpstreamClosed):
-            await sending
+            await draining
+        assert told == ["writable", "gone"]
+        with pytest.raises(UpstreamClosed):
+            connection.send([b"more"])
 
     asyncio.run(run())
 

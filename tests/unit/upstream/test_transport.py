@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_server_proxy.upstream.transport import WRITE_HIGH, Mover, SocketTransport
+from jupyter_server_proxy.upstream.transport import MAX_PIECES, WRITE_HIGH, Mover, PromptTransport, SocketTransport
 
 
 class Loop:
@@ -82,6 +82,9 @@ class Socket:
         self.sent += taken
         return len(taken)
 
+    def sendmsg(self, pieces) -> int:
+        return self.send(b"".join(pieces))
+
     def shutdown(self, how: int) -> None:
         assert how == socket.SHUT_WR
         self.said.append("shutdown")
@@ -131,12 +134,14 @@ class Lender(asyncio.BufferedProtocol):
 class Lab:
     """A transport that has begun."""
 
-    def __init__(self, protocol: Protocol | Lender | None = None) -> None:
+    def __init__(
+        self, protocol: Protocol | Lender | None = None, transport: type[SocketTransport] = SocketTransport
+    ) -> None:
         self.loop, self.sock, self.protocol = Loop(), Socket(), protocol or Protocol()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(asyncio, "get_running_loop", lambda: self.loop)
             sock: Any = self.sock
-            self.transport = SocketTransport(sock, self.protocol)
+            self.transport = transport(sock, self.protocol)
         self.transport.start()
 
     def readable(self, *incoming: bytes | OSError) -> None:
@@ -387,3 +392,53 @@ def test_the_socket_can_be_asked_for(lab: Lab) -> None:
 
 def test_an_idle_transport_has_no_dictionary(lab: Lab) -> None:
     assert not hasattr(lab.transport, "__dict__")
+
+
+# ---- pieces
+
+
+@pytest.mark.parametrize("room", range(8))
+def test_pieces_are_sent_in_order_however_many_bytes_are_taken(lab: Lab, room: int) -> None:
+    lab.sock.room = room
+    buffer = bytearray(b"cd")
+    lab.transport.writelines([b"ab", memoryview(buffer), b"efg"])
+    buffer[:] = b"!!"  # it is used again
+    assert lab.sock.sent == b"abcdefg"[:room]
+    assert lab.transport.get_write_buffer_size() == 7 - room
+    lab.sock.room = 100
+    lab.transport.writelines([b"hi", b"j"])
+    if room < 7:
+        lab.writable(100)
+    assert lab.sock.sent == b"abcdefghij"
+    assert lab.watched == (True, False)
+
+
+def test_no_more_pieces_are_given_to_the_system_than_it_takes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(lab.sock, "sendmsg", lambda pieces: seen.append(len(pieces)) or lab.sock.send(b"".join(pieces)))
+    for count in (MAX_PIECES, MAX_PIECES + 1):
+        lab.transport.writelines([b"x"] * count)
+    assert seen == [MAX_PIECES, 1]
+    assert lab.sock.sent == b"x" * (2 * MAX_PIECES + 1)
+
+
+def test_pieces_for_a_connection_that_is_gone_are_dropped(lab: Lab) -> None:
+    lab.sock.room = BrokenPipeError()
+    lab.transport.writelines([b"a", b"b"])
+    lab.transport.writelines([b"c"])
+    lab.loop.turn()
+    assert [type(said[1]) for said in lab.protocol.said] == [BrokenPipeError]
+    assert (lab.sock.sent, lab.watched) == (b"", (False, False))
+
+
+def test_a_prompt_one_pauses_its_protocol_until_all_has_left() -> None:
+    lab = Lab(transport=PromptTransport)
+    lab.transport.write(b"a")
+    assert lab.protocol.said == []
+    lab.sock.room = 0
+    lab.transport.write(b"bc")
+    assert lab.protocol.said == ["pause"]
+    lab.writable(1)
+    assert lab.protocol.said == ["pause"]
+    lab.writable(1)
+    assert lab.protocol.said == ["pause", "resume"]

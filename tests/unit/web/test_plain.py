@@ -70,12 +70,22 @@ def test_requests_share_nothing_that_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
+    "line", [b"Content-Length: 0", b"content-length: 3", b"Transfer-Encoding: Chunked", b"Expect: 100-Continue"]
+)
+def test_a_request_with_content_is_plain_too(line: bytes) -> None:
+    split = split_head(head(PLAIN + line + b"\r\n"))
+    assert split is not None
+    assert list(split[2].fields.get_all())[2][1] == line.partition(b": ")[2].decode()
+
+
+@pytest.mark.parametrize(
     "block",
     [
         *(
             PLAIN + line + b"\r\n"
             for line in (
-                b"Content-Length: 0", b"content-length: 3", b"Transfer-Encoding: chunked", b"Expect: 100-continue",
+                b"Content-Length: 3, 3", b"Content-Length: +3", b"Transfer-Encoding: gzip, chunked", b"Expect: more",
+                b"Transfer-Encoding: chunked\r\nContent-Length: 3", b"Content-Length: 3\r\nContent-Length: 3",
                 b"Upgrade: websocket", b"Connection: close", b"Connection: keep-alive, Upgrade", b"Connection: x",
                 b"Host: twice", b" folded: x", b"no colon", b"sp ace: x", b"X: a\nY: b", b"X: a\rb", b"X: \0",
             )

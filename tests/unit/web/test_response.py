@@ -16,6 +16,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
+        self.lacks_content = False
+        self.said: list[object] = []
+
+    def pour(self, upload: object) -> None:
+        self.said.append(upload)
+
+    async def drop_content(self, seconds: float) -> None:
+        self.said += [len(self.written), seconds]
 
     def write(self, data: bytes) -> bool:
         self.written.append(data)
@@ -28,7 +36,7 @@ class Recorder:
 
 def made(bodiless: bool = False) -> tuple[Any, DirectResponse, list[int]]:
     recorder, sent = Recorder(), list[int]()
-    return recorder, DirectResponse(recorder, sent.append, bodiless=bodiless), sent  # type: ignore[arg-type]
+    return recorder, DirectResponse(recorder, sent.append, linger=9, bodiless=bodiless), sent  # type: ignore[arg-type]
 
 
 async def test_a_response_of_known_length_is_one_piece() -> None:
@@ -60,6 +68,21 @@ async def test_what_has_no_body_is_not_framed(bodiless: bool, status: int) -> No
     recorder, response, _ = made(bodiless)
     await response.send(status, "S", [], b"")
     assert recorder.written == [b"HTTP/1.1 %d S\r\n\r\n" % status]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_what_is_left_of_the_request_is_dropped_when_the_response_has_left(whole: bool) -> None:
+    recorder, response, _ = made()
+    recorder.lacks_content = True
+    upload: Any = object()
+    response.want_body(upload)
+    if whole:
+        await response.send(413, "", [("Content-Length", "2")], b"no")
+    else:
+        await response.begin(413, "", [], b"no")
+        await response.end()
+    assert recorder.said == [upload, 1 if whole else 2, 9]
+    assert response.status == 413
 
 
 async def test_what_cannot_be_written_is_not_begun() -> None:
