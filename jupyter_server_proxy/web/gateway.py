@@ -39,16 +39,14 @@ class Gateway(Journey, HTTPMessageDelegate):
                 await waiting
             return
         persistent = self._runtime.persistent
+        if (
+            persistent is not None
+            and self._upgrade is None
+            and persistent.take_over(self, self._request, self._client, verdict)
+        ):
+            return
         if not self._has_body and self._upgrade is None and self._expects is None:
             await self.travel_here(verdict)
-            if persistent is not None:
-                await persistent.take_over(self._request, self._client)
-            return
-        if (
-            self._has_body
-            and persistent is not None
-            and persistent.take_body(self, self._request, self._client, verdict)
-        ):
             return
         self._client.watch_upload(self.on_connection_close)
         self._set_out(verdict)

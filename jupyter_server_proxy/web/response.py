@@ -233,26 +233,10 @@ class TornadoResponse(ClientResponse):
         self.connection.close()
 
     def detach(self) -> IOStream:
-        """Take the socket away from HTTP, for an upgraded connection."""
+        """Take the socket away: for an upgraded connection, or for another reader."""
         self.started = True
         self._status = 101
         self._ended = True
-        return self.connection.detach()
-
-    async def release(self) -> IOStream | None:
-        """Take the socket away when the response is complete, for a reader other than tornado; see ``persistent``.
-
-        Returns:
-            None if nobody can go on with it.
-        """
-        stream = self.connection.stream
-        if not self._ended or self.gone or stream is None or stream.closed():
-            return None
-        if self.connection._chunking_output:
-            try:
-                await stream.write(_LAST_CHUNK)
-            except StreamClosedError:
-                return None
         return self.connection.detach()
 
     def truncate(self) -> None:

@@ -68,12 +68,18 @@ def get(client: Wire, target: str = "{path}x", *fields: str) -> None:
     client.send(f"GET {target} HTTP/1.1", "Host: {host}", "{auth}", *fields, "", "")
 
 
-def test_the_second_request_moves_it(jupyter: Jupyter, backend: Backend) -> None:
+def test_the_first_request_that_is_ours_moves_it(jupyter: Jupyter, backend: Backend) -> None:
     wire = connect(jupyter, "wire/")
-    keep(wire, backend, 1)
+    get(wire, jupyter.path("api/status"))
+    wire.response()
     assert taken_over(jupyter) == 0
-    keep(wire, backend, 1)
-    wait_until(lambda: taken_over(jupyter) == 1, "the connection to be taken over")
+    get(wire)
+    server = backend.accept()
+    server.head()
+    assert taken_over(jupyter) == 1
+    server.send(*OK)
+    assert wire.response().body == b"hi"
+    assert taken_over(jupyter) == 1
     wire.close()
     wait_until(lambda: taken_over(jupyter) == 0, "the connection to be let go of")
 
