@@ -7,6 +7,7 @@ messages. Message boundaries carry no meaning.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import socket
 
@@ -18,6 +19,7 @@ from ..rules.websocket import (
     Data,
     FrameDecoder,
     Opcode,
+    Unmask,
     WebSocketError,
     apply_mask,
     encode_close,
@@ -30,11 +32,6 @@ from ..upstream.dial import dial
 from ..upstream.transport import Mover, SocketTransport
 from .client import adopt
 from .duplex import Duplex, End, OnData
-
-try:
-    from tornado.speedups import websocket_mask
-except ImportError:  # tornado was installed without its C extension
-    websocket_mask = None  # type: ignore[assignment]
 
 #: Seconds that a client gets to answer our close frame before its connection is closed all the same.
 CLOSE_TIMEOUT = 10.0
@@ -52,12 +49,19 @@ MAX_JOINED = 16
 _BUFFER = memoryview(bytearray(HEADROOM + max(READ_SIZE, splice.MOVE_SIZE)))
 
 
-def _unmask(payload: bytes, mask: bytes, offset: int) -> bytes:
-    """``apply_mask``, by tornado's C where it has been compiled."""
-    if websocket_mask is None:
-        return apply_mask(payload, mask, offset)
-    turn = offset % 4
-    return websocket_mask(mask[turn:] + mask[:turn] if turn else mask, payload)
+@functools.cache
+def _unmask() -> Unmask:
+    """What ``apply_mask`` does, in C where that is to be had. Loaded when it is needed: the package takes a while."""
+    try:
+        from websockets.speedups import apply_mask as mask_in_c
+    except ImportError:  # it was installed without its C extension
+        return apply_mask
+
+    def unmask(payload: bytes | memoryview, mask: bytes, offset: int) -> bytes:
+        turn = offset % 4
+        return mask_in_c(payload, mask[turn:] + mask[:turn] if turn else mask)
+
+    return unmask
 
 
 class MessageEnd(End, asyncio.BufferedProtocol):
@@ -69,7 +73,7 @@ class MessageEnd(End, asyncio.BufferedProtocol):
 
     def __init__(self, duplex: Duplex) -> None:
         super().__init__(duplex)
-        self._decoder = FrameDecoder(_unmask)
+        self._decoder = FrameDecoder(_unmask())
         self._close_sent = False
         self._timer: asyncio.TimerHandle | None = None
 

@@ -93,7 +93,7 @@ def encode_close(code: int, reason: str = "") -> bytes:
     return encode_frame(Opcode.CLOSE, code.to_bytes(2, "big") + reason.encode()[:123])
 
 
-def apply_mask(payload: bytes, mask: bytes, offset: int = 0) -> bytes:
+def apply_mask(payload: bytes | memoryview, mask: bytes, offset: int = 0) -> bytes:
     """Mask or unmask (RFC 6455 5.3).
 
     Args:
@@ -109,7 +109,7 @@ def apply_mask(payload: bytes, mask: bytes, offset: int = 0) -> bytes:
 
 
 #: What masks and unmasks, as ``apply_mask`` does.
-Unmask = Callable[[bytes, bytes, int], bytes]
+Unmask = Callable[[bytes | memoryview, bytes, int], bytes]
 
 
 class FrameDecoder:
@@ -151,7 +151,7 @@ class FrameDecoder:
         return events
 
     def _take_payload(self, data: bytes | memoryview, position: int, events: list[Data | Control]) -> int:
-        piece = bytes(data[position : position + min(self._remaining, MAX_PIECE)])
+        piece = data[position : position + min(self._remaining, MAX_PIECE)]
         events.append(Data(self._unmask(piece, self._mask, self._offset)))
         self._remaining -= len(piece)
         self._offset += len(piece)

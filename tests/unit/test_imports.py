@@ -57,8 +57,6 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", files_of("upstream", "relay", "supervise"), ids=name_of)
 def test_beneath_web_tornado_means_its_streams(path: Path) -> None:
     tornado = {name for name in imported_modules(path) if name.partition(".")[0] == "tornado"}
-    # The C function that tornado unmasks frames with is no part of its framework.
-    tornado.discard("tornado.speedups.websocket_mask")
     assert all(name.startswith("tornado.iostream.") for name in tornado), tornado
 
 
