@@ -97,7 +97,8 @@ class ChunkedContent:
                 pieces.append(piece)
             else:
                 at += self._read_line(bytes(data[at : at + _LONGEST_LINE]))
-        self.coarse = content >= _COARSE * len(pieces)
+        if pieces:
+            self.coarse = content >= _COARSE * len(pieces)
         return pieces, at
 
     def _read_line(self, data: bytes) -> int:

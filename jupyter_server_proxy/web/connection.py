@@ -77,7 +77,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
         self._content_ended: asyncio.Future[None] | None = None
 
     def begin(self, journey: Gateway, request: HTTPServerRequest, verdict: Pass) -> None:
-        """Have the connection begin with a request with content, whose head tornado has read; before it is made."""
+        """Have the connection begin with a request whose head tornado has read; before there is a transport."""
         self._method = request.method or ""
         self._expect_content(request.headers)
         self._first = journey, verdict
@@ -231,7 +231,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
             if self._first is not None:
                 (journey, verdict), self._first = self._first, None
                 await self._travel(journey, verdict)
-            while not self._closed:
+            while not (self._closed or self._transport.is_closing()):
                 size = self._received.find(b"\r\n\r\n") + 4
                 if size < 4 and self._pieces < MAX_PIECES and not self._reading_paused:
                     await self._wait()
@@ -314,12 +314,11 @@ class PersistentConnection(asyncio.BufferedProtocol):
 
     def _read_content(self) -> None:
         """From now on; what has come with the head is the beginning."""
-        self._content, self._awaiting = self._awaiting or self._content, None
-        early, self._received = self._received, b""
-        if early and self._content is not None:
-            early = early[self._take_content(memoryview(early)) :]
-        self._received = early + self._received
-        self._resume_reading()
+        self._resume_reading()  # before: it may be paused again at once
+        if self._awaiting is not None:
+            self._content, self._awaiting = self._awaiting, None
+            taken = self._take_content(memoryview(self._received))
+            self._received = self._received[taken:]
 
     def _take_content(self, data: memoryview) -> int:
         """Pass content on, or drop it; how many bytes that were."""

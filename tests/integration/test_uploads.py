@@ -172,6 +172,21 @@ def test_nobody_is_told_to_go_on_whose_body_is_not_wanted(
     assert backend.untouched()
 
 
+def test_a_body_that_nobody_wanted_is_not_taken_for_a_request(jupyter: Jupyter, backend: Backend, client: Wire) -> None:
+    body = f"GET {jupyter.path('wire/x')} HTTP/1.1\r\nHost: {{host}}\r\n{{auth}}\r\n\r\n"
+    client.send("GET {path}x HTTP/1.1", "Host: {host}", "{auth}", "", "")
+    server = backend.accept()
+    server.head()
+    server.send("HTTP/1.1 200 OK", "Content-Length: 2", "", "hi")
+    assert client.response().body == b"hi"
+    client.send(f"PUT {jupyter.path(f'proxy/{free_port()}/')} HTTP/1.1", "Host: {host}", "{auth}",
+                "Content-Length: 5000", "Expect: 100-continue", "", body)  # fmt: skip
+    assert client.response().status == 502
+    assert client.closed()
+    assert server.silent()  # its connection waits to be used again
+    assert backend.untouched()
+
+
 def test_who_waits_to_be_told_is_told_once(backend: Backend, client: Wire) -> None:
     for framing, body in [("Content-Length: 3", "abc"), ("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n")]:
         put(client, framing + "\r\nExpect: 100-Continue", "")

@@ -65,6 +65,7 @@ def test_a_size_may_be_the_largest() -> None:
 
 def test_much_is_read_at_once_when_the_chunks_are_large() -> None:
     content = ChunkedContent()
+    content.feed(memoryview(b""))
     seen = [content.coarse]
     for size in (20_000, 10, 5_000):
         content.feed(memoryview(b"%x\r\n%b\r\n" % (size, b"x" * size)))
