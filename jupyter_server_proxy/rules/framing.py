@@ -19,11 +19,22 @@ class Body(enum.Enum):
     UNTIL_CLOSE = "until the connection closes"
 
 
+#: Names, in lower case, of the fields that ``frame_response`` looks at.
+FRAMING_FIELDS = frozenset({"connection", "content-length", "transfer-encoding"})
+
+
 class Framing(NamedTuple):
-    """How one response is delimited; ``keep_alive``: the connection survives it."""
+    """How one response is delimited.
+
+    Args:
+        body: how its end is known.
+        keep_alive: the connection survives it.
+        length: bytes of the body, where ``body`` is ``LENGTH``.
+    """
 
     body: Body
     keep_alive: bool
+    length: int = 0
 
 
 def check_request(fields: Iterable[tuple[str, str]], version: str) -> None:
@@ -64,7 +75,7 @@ def frame_response(method: str, status: int, version: str, fields: Iterable[tupl
         method: of the request that it answers.
         status: 200 to 999.
         version: "1.1" or "1.0".
-        fields: the response's field lines.
+        fields: the response's field lines; ``FRAMING_FIELDS`` suffice.
 
     Raises:
         ValueError: the fields contradict each other, or name a transfer coding other than chunked.
@@ -86,7 +97,8 @@ def frame_response(method: str, status: int, version: str, fields: Iterable[tupl
         raise ValueError(f"transfer coding {', '.join(coding)!r} is not understood")
     if coding and (lengths or version == "1.0"):
         raise ValueError("Transfer-Encoding together with Content-Length, or with HTTP/1.0")
-    if len(lengths) > 1 or any(not (length.isascii() and length.isdigit()) for length in lengths):
+    length = next(iter(lengths), "0")
+    if len(lengths) > 1 or not (length.isascii() and length.isdigit()):
         raise ValueError("Content-Length is not one number")
     keep_alive = "close" not in connection and (version == "1.1" or "keep-alive" in connection)
     if method == "HEAD" or status in (204, 304):
@@ -94,5 +106,5 @@ def frame_response(method: str, status: int, version: str, fields: Iterable[tupl
     if coding:
         return Framing(Body.CHUNKED, keep_alive)
     if lengths:
-        return Framing(Body.NONE if lengths == {"0"} else Body.LENGTH, keep_alive)
+        return Framing(Body.NONE, keep_alive) if length == "0" else Framing(Body.LENGTH, keep_alive, int(length))
     return Framing(Body.UNTIL_CLOSE, False)

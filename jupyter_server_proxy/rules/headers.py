@@ -38,6 +38,11 @@ _BEYOND_THE_APPLICATION = frozenset({"service-worker-allowed"})
 _NOT_FOR_SERVERS = HOP_BY_HOP | FORWARDED | {"expect"}
 _NOT_FOR_CLIENTS = HOP_BY_HOP | _BEYOND_THE_APPLICATION
 
+#: Fields of responses that may reach the client changed.
+_REWRITTEN = frozenset({"content-location", "location", "refresh", "set-cookie"})
+
+_NOT_AS_THEY_ARE = _NOT_FOR_CLIENTS | _REWRITTEN
+
 #: Framing belongs to each connection: neither a Connection field nor an override may touch these.
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 _NEVER_LISTED = _FRAMING | {"host"}
@@ -193,6 +198,8 @@ def build_response_fields(
     """
     received = list(received)
     lowered = [name.lower() for name, _ in received]
+    if _NOT_AS_THEY_ARE.isdisjoint(lowered):
+        return received
     dropped = _without_listed(_NOT_FOR_CLIENTS, received, lowered)
     fields: Pairs = []
     for (name, value), lower in zip(received, lowered, strict=True):
@@ -265,7 +272,10 @@ def serialize_head(start_line: str, fields: Iterable[tuple[str, str]]) -> bytes:
     Raises:
         ValueError: a field or the start line holds CR, LF or NUL, or characters outside latin-1.
     """
-    return _serialize([start_line, *(f"{name}: {value}" for name, value in fields), "", ""])
+    lines = [start_line]
+    lines += [f"{name}: {value}" for name, value in fields]
+    lines += ("", "")
+    return _serialize(lines)
 
 
 def serialize_request(start_line: str, fields: RequestFields, request_id: str) -> bytes:
@@ -286,7 +296,7 @@ def serialize_request(start_line: str, fields: RequestFields, request_id: str) -
 
 def _serialize(lines: list[str]) -> bytes:
     """Lines with a line break between two, and none inside."""
-    text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
+    text, breaks = "\r\n".join(lines), len(lines) - 1
+    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
         raise ValueError("a header field holds a line break or a NUL character")
     return text.encode("latin-1")

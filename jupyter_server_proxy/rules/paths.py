@@ -90,7 +90,8 @@ def parse_proxy_path(rest: str) -> ProxyPath | None:
     named = _parse_address(segment)
     if named is None:
         return None
-    return ProxyPath(*named, absolute=absolute, prefix=prefix + segment, path=slash + path)
+    host, port = named
+    return ProxyPath(host, port, absolute, prefix + segment, slash + path)
 
 
 @lru_cache(maxsize=256)

@@ -67,15 +67,21 @@ class Admission:
 
     def leave(self, address: Address) -> None:
         """Give the place to the next in line, or back."""
-        line = self._line.get(address)
-        while line:
-            turn = line.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._line.pop(address, None)
+        if self._line and self._admit_next(address):
+            return
         count = self._inside[address] - 1
         if count:
             self._inside[address] = count
         else:
             del self._inside[address]
+
+    def _admit_next(self, address: Address) -> bool:
+        """Whether somebody still waits, who has got the place now."""
+        line = self._line.get(address)
+        while line:
+            turn = line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return True
+        self._line.pop(address, None)
+        return False

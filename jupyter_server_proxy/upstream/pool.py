@@ -110,8 +110,10 @@ class Pool:
             connection.abort()
             return
         connection.rest()
-        idle = self._idle.setdefault(connection.address, deque())
-        if len(idle) >= MAX_IDLE:
+        idle = self._idle.get(connection.address)
+        if idle is None:
+            idle = self._idle[connection.address] = deque()
+        elif len(idle) >= MAX_IDLE:
             idle.popleft().close()
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
@@ -143,8 +145,7 @@ class Pool:
         idle = self._idle.get(address)
         while idle:
             connection = idle.pop()
-            age = asyncio.get_running_loop().time() - connection.idle_since
-            if connection.reusable and (repeatable or age < FRESH_ENOUGH):
+            if connection.reusable and (repeatable or _is_fresh(connection)):
                 return connection
             connection.close()
         return None
@@ -160,3 +161,7 @@ class Pool:
                 del self._idle[address]
         if self._idle:
             self._sweeper = loop.call_later(self._idle_timeout / 2, self._sweep)
+
+
+def _is_fresh(connection: UpstreamConnection) -> bool:
+    return asyncio.get_running_loop().time() - connection.idle_since < FRESH_ENOUGH

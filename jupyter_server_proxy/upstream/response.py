@@ -14,7 +14,7 @@ import httptools
 
 from ..errors import UpstreamError, UpstreamProtocolError
 from ..rules.fields import Pairs
-from ..rules.framing import Body, Framing, frame_response
+from ..rules.framing import FRAMING_FIELDS, Body, Framing, frame_response
 from .address import Address
 
 
@@ -62,6 +62,7 @@ class ResponseReader:
         self._on_body = on_body
         self._parser: Any = httptools.HttpResponseParser(self)
         self._fields: Pairs = []
+        self._framing: Pairs = []  # those of the fields that tell where the response ends
         self._reason: list[bytes] = []
         self._parsed = 0  # bytes of the body that llhttp has seen
         self._left = 0  # bytes of the body that are to come, and that llhttp does not see
@@ -123,7 +124,7 @@ class ResponseReader:
         """Called by the parser."""
         if self.complete:
             raise UpstreamProtocolError(f"{self._address} sent a second response to one request.")
-        self._fields, self._reason = [], []
+        self._fields, self._framing, self._reason = [], [], []
 
     def on_status(self, reason: bytes) -> None:
         """Called by the parser, perhaps in pieces."""
@@ -134,7 +135,10 @@ class ResponseReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser; after the head these are trailers, which are not passed on (RFC 9110 6.5.1)."""
         if self.head is None:
-            self._fields.append((name.decode("latin-1"), value.decode("latin-1")))
+            line = (name.decode("latin-1"), value.decode("latin-1"))
+            self._fields.append(line)
+            if line[0].lower() in FRAMING_FIELDS:
+                self._framing.append(line)
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -146,7 +150,7 @@ class ResponseReader:
             return
         version = self._parser.get_http_version()
         try:
-            framing = frame_response(self._method, status, version, self._fields)
+            framing = frame_response(self._method, status, version, self._framing)
         except ValueError as error:
             raise UpstreamProtocolError(f"{self._address} frames its response wrongly: {error}.") from None
         reason = b"".join(self._reason).decode("latin-1")
@@ -170,7 +174,7 @@ class ResponseReader:
 
     def _bytes_to_count(self, head: ResponseHead) -> int:
         if head.framing.body is Body.LENGTH:
-            return int(head.get("content-length") or 0) - self._parsed
+            return head.framing.length - self._parsed
         return sys.maxsize if head.framing.body is Body.UNTIL_CLOSE else 0
 
     def _count(self, data: bytes | memoryview) -> None:

@@ -38,7 +38,7 @@ class PlainHead:
     def __init__(self, fields: Fields) -> None:
         self.fields = fields
         start_line = RequestStartLine("GET", "/", VERSION)
-        self._pattern = HTTPServerRequest(start_line=start_line, headers=cast(HTTPHeaders, fields))
+        self._pattern = vars(HTTPServerRequest(start_line=start_line, headers=cast(HTTPHeaders, fields)))
 
     def request(self, connection: Any, method: str, target: str) -> HTTPServerRequest:
         """A request with these fields.
@@ -57,15 +57,18 @@ class PlainHead:
             return HTTPServerRequest(connection=connection, start_line=start_line, headers=headers)
         # Without a query, requests with the same fields differ in a few attributes only, and to let tornado find out
         # all the others again costs as much as everything else that is done to read one.
+        attributes = self._pattern.copy()
+        attributes["method"] = method
+        attributes["uri"] = attributes["path"] = target
+        attributes["headers"] = headers
+        attributes["connection"] = connection
+        attributes["remote_ip"] = connection.context.remote_ip
+        attributes["protocol"] = connection.context.protocol
+        for name in ("files", "arguments", "query_arguments", "body_arguments"):
+            attributes[name] = {}
+        attributes["_start_time"] = time.time()
         request = HTTPServerRequest.__new__(HTTPServerRequest)
-        request.__dict__.update(self._pattern.__dict__)
-        request.method = method
-        request.uri = request.path = target
-        request.headers = headers
-        request.connection = connection
-        request.remote_ip, request.protocol = connection.context.remote_ip, connection.context.protocol
-        request.files, request.arguments, request.query_arguments, request.body_arguments = {}, {}, {}, {}
-        request._start_time = time.time()
+        request.__dict__ = attributes  # to set one attribute after the other takes three times as long
         return request
 
 

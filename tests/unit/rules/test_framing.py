@@ -11,17 +11,17 @@ from jupyter_server_proxy.rules.framing import Body, Framing, check_request, fra
 @pytest.mark.parametrize(
     ("method", "status", "version", "fields", "expected"),
     [
-        ("GET", 200, "1.1", [("Content-Length", "5")], Framing(Body.LENGTH, True)),
+        ("GET", 200, "1.1", [("Content-Length", "5")], Framing(Body.LENGTH, True, 5)),
         ("GET", 200, "1.1", [("Content-Length", "0")], Framing(Body.NONE, True)),
-        ("GET", 200, "1.1", [("Content-Length", "5"), ("content-length", "5")], Framing(Body.LENGTH, True)),
+        ("GET", 200, "1.1", [("Content-Length", "5"), ("content-length", "5")], Framing(Body.LENGTH, True, 5)),
         ("GET", 200, "1.1", [("Transfer-Encoding", "Chunked")], Framing(Body.CHUNKED, True)),
         ("GET", 200, "1.1", [], Framing(Body.UNTIL_CLOSE, False)),
         ("HEAD", 200, "1.1", [("Content-Length", "5")], Framing(Body.NONE, True)),
         ("GET", 204, "1.1", [], Framing(Body.NONE, True)),
         ("GET", 304, "1.1", [("Content-Length", "5")], Framing(Body.NONE, True)),
-        ("GET", 200, "1.1", [("Content-Length", "5"), ("Connection", "x, Close")], Framing(Body.LENGTH, False)),
-        ("GET", 200, "1.0", [("Content-Length", "5")], Framing(Body.LENGTH, False)),
-        ("GET", 200, "1.0", [("Content-Length", "5"), ("Connection", "keep-alive")], Framing(Body.LENGTH, True)),
+        ("GET", 200, "1.1", [("Content-Length", "5"), ("Connection", "x, Close")], Framing(Body.LENGTH, False, 5)),
+        ("GET", 200, "1.0", [("Content-Length", "5")], Framing(Body.LENGTH, False, 5)),
+        ("GET", 200, "1.0", [("Content-Length", "5"), ("Connection", "keep-alive")], Framing(Body.LENGTH, True, 5)),
     ],
 )
 def test_framing(method: str, status: int, version: str, fields: list[tuple[str, str]], expected: Framing) -> None:
