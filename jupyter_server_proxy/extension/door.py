@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Hashable
-from functools import cached_property
 from typing import Any
 
+from jupyter_server.auth.authorizer import Authorizer
+from jupyter_server.auth.identity import IdentityProvider
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application, HTTPError
@@ -42,15 +43,27 @@ class Bearer(JupyterHandler):
 
     def clear(self) -> None:
         """Called by tornado: there will be no response, so its default fields are not computed."""
-        self.__dict__.pop("_headers", None)  # made anew when somebody asks for it
+        self._response_fields: HTTPHeaders | None = None
         self._write_buffer = []
         self._status_code = 200
         self._reason = "OK"
 
-    @cached_property
+    @property
     def _headers(self) -> HTTPHeaders:  # type: ignore[override]
         """Of the response that there will not be; an identity provider may set some."""
-        return HTTPHeaders()
+        if self._response_fields is None:
+            self._response_fields = HTTPHeaders()
+        return self._response_fields
+
+    @property
+    def identity_provider(self) -> IdentityProvider:
+        """Jupyter's; it looks twice for what is asked for with each request."""
+        return self.application.settings.get("identity_provider") or super().identity_provider
+
+    @property
+    def authorizer(self) -> Authorizer:
+        """Jupyter's, likewise."""
+        return self.application.settings.get("authorizer") or super().authorizer
 
     @property
     def log(self) -> Any:

@@ -42,7 +42,8 @@ class Fields(MutableMapping[str, str]):
     functions written for tornado's ``HTTPHeaders`` use.
 
     Values are text in latin-1: each character is one octet on the wire. Bytes and integers are accepted and converted.
-    A message has some 20 fields, for which two parallel lists are quicker than dictionaries.
+    A message has some 20 fields, for which two parallel sequences are quicker than dictionaries. They are replaced and
+    never changed, as is what was joined of them: copies share all of it, until one of them is another.
 
     Args:
         lines: (name, value) pairs, or a mapping, or an object with ``get_all``.
@@ -52,23 +53,20 @@ class Fields(MutableMapping[str, str]):
         TypeError: a value is neither str, bytes, nor int.
     """
 
-    __slots__ = ("_lines", "_lower")
+    __slots__ = ("_joined", "_lines", "_lower")
 
-    _lines: list[tuple[str, str]]
-    _lower: list[str]
+    _lines: tuple[tuple[str, str], ...]
+    _lower: tuple[str, ...]  # the names
+    _joined: dict[str, str] | None  # values by lower-case name, once one was asked for
 
     def __init__(self, lines: FieldSource = ()) -> None:
-        self._lines = []
-        self._lower = []
-        for name, value in _pairs(lines):
-            self.add(name, value)
+        self._set([_checked(name, value) for name, value in _pairs(lines)])
 
     @classmethod
-    def of_parsed(cls, lines: list[tuple[str, str]]) -> Fields:
-        """Fields of lines that a parser has checked already. The list is taken over, not copied."""
+    def of_parsed(cls, lines: Iterable[tuple[str, str]]) -> Fields:
+        """Fields of lines that a parser has checked already."""
         fields = cls.__new__(cls)
-        fields._lines = lines
-        fields._lower = [name.lower() for name, _ in lines]
+        fields._set(lines)
         return fields
 
     # Field lines
@@ -90,21 +88,18 @@ class Fields(MutableMapping[str, str]):
         Raises:
             ValueError, TypeError: as the constructor.
         """
-        self._lines.append(_checked(name, value))
-        self._lower.append(name.lower())
+        self._set((*self._lines, _checked(name, value)))
 
     def remove_all(self, names: Container[str]) -> None:
         """Remove every line whose lower-case name is in ``names``: a set of lower-case names, for speed."""
-        keep = [index for index, key in enumerate(self._lower) if key not in names]
+        keep = [line for line, key in zip(self._lines, self._lower, strict=True) if key not in names]
         if len(keep) != len(self._lower):
-            self._lines = [self._lines[index] for index in keep]
-            self._lower = [self._lower[index] for index in keep]
+            self._set(keep)
 
     def copy(self) -> Fields:
         """An independent copy."""
         fields = type(self).__new__(type(self))
-        fields._lines = self._lines.copy()
-        fields._lower = self._lower.copy()
+        fields._lines, fields._lower, fields._joined = self._lines, self._lower, self._joined
         return fields
 
     __copy__ = copy
@@ -115,13 +110,10 @@ class Fields(MutableMapping[str, str]):
         return isinstance(name, str) and name.lower() in self._lower
 
     def __getitem__(self, name: str) -> str:
-        lower = name.lower()
-        count = self._lower.count(lower)
-        if count == 1:
-            return self._lines[self._lower.index(lower)][1]
-        if count == 0:
+        value = self.get(name)
+        if value is None:
             raise KeyError(name)
-        return ",".join(self.get_list(name))
+        return value
 
     @overload
     def get(self, name: str, /) -> str | None: ...
@@ -131,25 +123,20 @@ class Fields(MutableMapping[str, str]):
     def get(self, name: str, /, default: _T) -> str | _T: ...
     def get(self, name: str, /, default: Any = None) -> Any:
         """The value of ``self[name]``, or ``default``. Mapping's own version raises and catches, which is slower."""
-        lower, lowered = name.lower(), self._lower
-        if lower not in lowered:
-            return default
-        return self._lines[lowered.index(lower)][1] if lowered.count(lower) == 1 else self[name]
+        joined = self._joined
+        if joined is None:
+            joined = self._joined = self._join()
+        return joined.get(name.lower(), default)
 
     def __setitem__(self, name: str, value: str | bytes | int) -> None:
         line = _checked(name, value)
         lower = name.lower()
         if lower not in self._lower:
-            self._lines.append(line)
-            self._lower.append(lower)
+            self._set((*self._lines, line))
             return
         first = self._lower.index(lower)
-        if self._lower.count(lower) > 1:
-            self.remove_all((lower,))
-            self._lines.insert(first, line)
-            self._lower.insert(first, lower)
-        else:
-            self._lines[first] = line
+        later = zip(self._lines[first + 1 :], self._lower[first + 1 :], strict=True)
+        self._set((*self._lines[:first], line, *(other for other, key in later if key != lower)))
 
     def __delitem__(self, name: str) -> None:
         lower = name.lower()
@@ -188,6 +175,19 @@ class Fields(MutableMapping[str, str]):
     def __repr__(self) -> str:
         # Names alone: cookies and authorization must not get into logs by way of a repr.
         return f"<Fields {', '.join(name for name, _ in self._lines)}>"
+
+    # Private
+
+    def _set(self, lines: Iterable[tuple[str, str]]) -> None:
+        self._lines = tuple(lines)
+        self._lower = tuple([name.lower() for name, _ in self._lines])
+        self._joined = None
+
+    def _join(self) -> dict[str, str]:
+        values: dict[str, list[str]] = {}
+        for key, (_, value) in zip(self._lower, self._lines, strict=True):
+            values.setdefault(key, []).append(value)
+        return {key: ",".join(several) for key, several in values.items()}
 
 
 def _pairs(source: FieldSource) -> Iterable[tuple[str, Any]]:
