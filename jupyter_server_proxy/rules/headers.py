@@ -290,8 +290,10 @@ def serialize_request(start_line: str, fields: RequestFields, request_id: str) -
         ValueError: the start line holds what ``serialize_head`` does not take.
     """
     # Whoever asks knows that an id is harmless; a target may be what ``mappath`` has made of it.
+    if "\n" in start_line or "\r" in start_line or "\0" in start_line:
+        raise ValueError("a request line holds a line break or a NUL character")
     end = b"\r\n" if fields.identified else f"X-Request-ID: {request_id}\r\n\r\n".encode("latin-1")
-    return _serialize([start_line, ""]) + fields.serialized + end
+    return f"{start_line}\r\n".encode("latin-1") + fields.serialized + end
 
 
 def _serialize(lines: list[str]) -> bytes:

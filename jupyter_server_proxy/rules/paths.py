@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
@@ -29,6 +28,9 @@ _NUMERIC_END = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9a-fA-F]*)\.?")
 #: Characters of the longest host and port, each of them percent-encoded.
 _MAX_SEGMENT = 1024
 
+_PROXY = "proxy/"
+_ABSOLUTE = "proxy/absolute/"
+
 #: First parts of URLs of Jupyter Server itself, and of JupyterLab and Notebook.
 JUPYTER_PATHS = frozenset(
     {
@@ -39,22 +41,18 @@ JUPYTER_PATHS = frozenset(
 )
 
 
-class ProxyPath(NamedTuple):
-    """What stands after ``<base_url>proxy/``.
+class ProxyAddress(NamedTuple):
+    """What ``proxy/...`` names.
 
     Args:
         host: validated name or IP literal without brackets; None for a port of this machine.
         port: 1-65535.
         absolute: whether the origin server is to see the whole public path.
-        prefix: the part that names the target, as it was written, for example ``proxy/absolute/8000``.
-        path: what follows; "" or begins with "/".
     """
 
     host: str | None
     port: int
     absolute: bool
-    prefix: str
-    path: str
 
 
 def split_target(target: str) -> tuple[str, str | None]:
@@ -68,11 +66,25 @@ def join_target(path: str, query: str | None) -> str:
     return path if query is None else f"{path}?{query}"
 
 
-def parse_proxy_path(rest: str) -> ProxyPath | None:
-    """Read ``proxy/[absolute/][<host>:]<port>[/path]``.
+def split_proxy_path(rest: str) -> tuple[str, str] | None:
+    """Part ``proxy/[absolute/][<host>:]<port>[/path]`` where the path begins, if it does.
 
     Args:
         rest: a path without the base URL, beginning with ``proxy/``, as sent by the client.
+
+    Returns:
+        What names the address, as it was written, for example ``proxy/absolute/8000``; and what follows, which is "" or
+        begins with "/". None when what names it is too long for that.
+    """
+    named_from = len(_ABSOLUTE if rest.startswith(_ABSOLUTE) else _PROXY)
+    named_to = rest.find("/", named_from)
+    if named_to < 0:
+        named_to = len(rest)
+    return (rest[:named_to], rest[named_to:]) if named_to - named_from <= _MAX_SEGMENT else None
+
+
+def parse_proxy_prefix(prefix: str) -> ProxyAddress | None:
+    """Read ``proxy/[absolute/][<host>:]<port>``, the first part of ``split_proxy_path``.
 
     Returns:
         None when it has another form (the route is then not ours).
@@ -80,29 +92,14 @@ def parse_proxy_path(rest: str) -> ProxyPath | None:
     Raises:
         RequestRefused: the form is ours, but the port or the host cannot be one.
     """
-    prefix = "proxy/"
-    absolute = rest.startswith("proxy/absolute/")
-    if absolute:
-        prefix = "proxy/absolute/"
-    segment, slash, path = rest[len(prefix) :].partition("/")
-    if len(segment) > _MAX_SEGMENT:
-        return None
-    named = _parse_address(segment)
-    if named is None:
-        return None
-    host, port = named
-    return ProxyPath(host, port, absolute, prefix + segment, slash + path)
-
-
-@lru_cache(maxsize=256)
-def _parse_address(segment: str) -> tuple[str | None, int] | None:
-    """``[<host>:]<port>``, as ``parse_proxy_path`` says; the same in all requests of a page."""
+    absolute = prefix.startswith(_ABSOLUTE)
+    segment = prefix[len(_ABSOLUTE if absolute else _PROXY) :]
     host, _, port = segment.rpartition(":")
     if not (port.isascii() and port.isdigit()) or (not host and segment != port):
         return None
     if len(port) > 5 or not 1 <= int(port) <= 65535:
         raise RequestRefused(f"Port {port[:20]} does not exist: ports are 1 to 65535.")
-    return validate_host(host) if host else None, int(port)
+    return ProxyAddress(validate_host(host) if host else None, int(port), absolute)
 
 
 def validate_host(text: str) -> str:

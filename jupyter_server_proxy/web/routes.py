@@ -14,7 +14,7 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
 from ..errors import RequestRefused
-from ..rules.paths import parse_proxy_path, split_target
+from ..rules.paths import parse_proxy_prefix, split_proxy_path, split_target
 from .destinations import AddressDestination, Destination, Handling, Nowhere, Route
 from .gateway import Gateway
 from .runtime import Runtime
@@ -50,6 +50,7 @@ class RouteTable(Router):
         self._traffic = traffic
         # Of the configuration as a whole, so that the same one serves every request to an address.
         self._address = lru_cache(maxsize=256)(self._make_address)
+        self._named = lru_cache(maxsize=256)(self._find_named)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         """Called by tornado when the head of a request has arrived; None passes it to the next rule."""
@@ -79,11 +80,21 @@ class RouteTable(Router):
         return AddressDestination(host, port, self._proxied, self._traffic)
 
     def _match_address(self, rest: str, query: str | None) -> Route | None:
-        try:
-            parts = parse_proxy_path(rest)
-        except RequestRefused as error:
-            return Route(Nowhere(error, self._proxied, self._traffic), self._base_url + "proxy", "/", query, False)
+        parts = split_proxy_path(rest)
         if parts is None:
             return None
-        destination = self._address(parts.host, parts.port)
-        return Route(destination, self._base_url + parts.prefix, parts.path, query, parts.absolute)
+        try:
+            named = self._named(parts[0])
+        except RequestRefused as error:
+            return Route(Nowhere(error, self._proxied, self._traffic), self._base_url + "proxy", "/", query, False)
+        if named is None:
+            return None
+        destination, prefix, absolute = named
+        return Route(destination, prefix, parts[1], query, absolute)
+
+    def _find_named(self, prefix: str) -> tuple[AddressDestination, str, bool] | None:
+        """What of a route follows from ``proxy/...`` without the path behind it."""
+        address = parse_proxy_prefix(prefix)
+        if address is None:
+            return None
+        return self._address(address.host, address.port), self._base_url + prefix, address.absolute

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from jupyter_server_proxy.errors import RequestRefused, ServerMisconfigured
 from jupyter_server_proxy.rules.paths import (
-    ProxyPath,
+    ProxyAddress,
     join_target,
     map_path,
-    parse_proxy_path,
+    parse_proxy_prefix,
     rewrite_location,
+    split_proxy_path,
     split_target,
     validate_host,
 )
@@ -27,33 +28,44 @@ def test_h17_splitting_and_joining_changes_nothing(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rest", "expected"),
+    ("rest", "address", "prefix", "path"),
     [
-        ("proxy/8000", ProxyPath(None, 8000, False, "proxy/8000", "")),
-        ("proxy/8000/", ProxyPath(None, 8000, False, "proxy/8000", "/")),
-        ("proxy/8000/a/b", ProxyPath(None, 8000, False, "proxy/8000", "/a/b")),
-        ("proxy/08000//a", ProxyPath(None, 8000, False, "proxy/08000", "//a")),
-        ("proxy/absolute/8000/a", ProxyPath(None, 8000, True, "proxy/absolute/8000", "/a")),
-        ("proxy/Host.example:8000/a", ProxyPath("host.example", 8000, False, "proxy/Host.example:8000", "/a")),
-        ("proxy/absolute/[::1]:80/", ProxyPath("::1", 80, True, "proxy/absolute/[::1]:80", "/")),
-        ("proxy/%5B::1%5D:80/", ProxyPath("::1", 80, False, "proxy/%5B::1%5D:80", "/")),
+        ("proxy/8000", ProxyAddress(None, 8000, False), "proxy/8000", ""),
+        ("proxy/8000/", ProxyAddress(None, 8000, False), "proxy/8000", "/"),
+        ("proxy/8000/a/b", ProxyAddress(None, 8000, False), "proxy/8000", "/a/b"),
+        ("proxy/08000//a", ProxyAddress(None, 8000, False), "proxy/08000", "//a"),
+        ("proxy/absolute/8000/a", ProxyAddress(None, 8000, True), "proxy/absolute/8000", "/a"),
+        ("proxy/Host.example:8000/a", ProxyAddress("host.example", 8000, False), "proxy/Host.example:8000", "/a"),
+        ("proxy/absolute/[::1]:80/", ProxyAddress("::1", 80, True), "proxy/absolute/[::1]:80", "/"),
+        ("proxy/%5B::1%5D:80/", ProxyAddress("::1", 80, False), "proxy/%5B::1%5D:80", "/"),
     ],
 )
-def test_proxy_paths(rest: str, expected: ProxyPath) -> None:
-    assert parse_proxy_path(rest) == expected
+def test_proxy_paths(rest: str, address: ProxyAddress, prefix: str, path: str) -> None:
+    assert split_proxy_path(rest) == (prefix, path)
+    assert parse_proxy_prefix(prefix) == address
 
 
 @pytest.mark.parametrize(
     "rest", ["proxy/", "proxy/app/", "proxy/absolute/", "proxy/absolute/x/", "proxy/:80/", "proxy/80x/", "proxy/a:b/"]
 )
 def test_other_paths_are_not_ours(rest: str) -> None:
-    assert parse_proxy_path(rest) is None
+    parts = split_proxy_path(rest)
+    assert parts is not None
+    assert parse_proxy_prefix(parts[0]) is None
+
+
+@pytest.mark.parametrize("start", ["proxy/", "proxy/absolute/"])
+def test_names_that_are_too_long_are_not_looked_at(start: str) -> None:
+    longest = start + 1024 * "h"
+    assert split_proxy_path(longest + "/x") == (longest, "/x")
+    assert split_proxy_path(longest + "h/x") is None
+    assert split_proxy_path(longest + "h") is None
 
 
 @pytest.mark.parametrize("rest", ["proxy/0/", "proxy/65536/", "proxy/000080/", "proxy/h:0/", "proxy/99999999999/"])
 def test_s7_ports_that_cannot_be(rest: str) -> None:
     with pytest.raises(RequestRefused, match="Port"):
-        parse_proxy_path(rest)
+        parse_proxy_prefix(rest.rstrip("/"))
 
 
 @pytest.mark.parametrize(
