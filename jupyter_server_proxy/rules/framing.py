@@ -81,14 +81,14 @@ def frame_response(method: str, status: int, version: str, fields: Iterable[tupl
         ValueError: the fields contradict each other, or name a transfer coding other than chunked.
     """
     coding: list[str] = []
-    lengths: set[str] = set()
+    lengths: list[str] = []
     connection: list[str] = []
     for name, value in fields:
         lower = name.lower()
         if lower == "transfer-encoding":
             coding += tokens(value)
         elif lower == "content-length":
-            lengths.add(value.strip())
+            lengths.append(value.strip())
         elif lower == "connection":
             connection += tokens(value)
     if version not in ("1.0", "1.1"):
@@ -97,8 +97,8 @@ def frame_response(method: str, status: int, version: str, fields: Iterable[tupl
         raise ValueError(f"transfer coding {', '.join(coding)!r} is not understood")
     if coding and (lengths or version == "1.0"):
         raise ValueError("Transfer-Encoding together with Content-Length, or with HTTP/1.0")
-    length = next(iter(lengths), "0")
-    if len(lengths) > 1 or not (length.isascii() and length.isdigit()):
+    length = lengths[0] if lengths else "0"
+    if lengths.count(length) < len(lengths) or not (length.isascii() and length.isdigit()):
         raise ValueError("Content-Length is not one number")
     keep_alive = "close" not in connection and (version == "1.1" or "keep-alive" in connection)
     if method == "HEAD" or status in (204, 304):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
@@ -58,12 +58,9 @@ class OutgoingRequest:
         self._id = request_id
         query = route.query
         handling = destination.handling
-        self._is_reserved: Callable[[str], bool] = _is_never
-        withheld = None if handling.forward_credentials else credentials
-        if withheld is not None:
-            self._is_reserved = credentials.is_reserved
-            if query:
-                query = withhold_query(query, credentials)
+        self._withheld = withheld = None if handling.forward_credentials else credentials
+        if query and withheld is not None:
+            query = withhold_query(query, withheld)
         self.path = route.path or "/"
         if handling.mappath:
             self.path, query = map_path(handling.mappath, self.path, query, server=destination.name)
@@ -77,7 +74,7 @@ class OutgoingRequest:
             None if route.absolute else route.prefix,
             runtime.trusted_peer(request),
         )
-        overrides = tuple(destination.headers_override().items())
+        overrides = destination.headers_override()
         try:
             self._fields = request_fields(
                 tuple(request.headers.get_all()),
@@ -85,7 +82,7 @@ class OutgoingRequest:
                 forwarding,
                 upgrade,
                 chunked,
-                overrides,
+                tuple(overrides.items()) if overrides else (),
                 identity if handling.identity_headers else None,
             )
         except ValueError as error:
@@ -127,8 +124,9 @@ class OutgoingRequest:
         return fields
 
     def _screen_cookie(self, value: str) -> str | None:
+        is_reserved = _is_never if self._withheld is None else self._withheld.is_reserved
         scope = self._route.prefix if self._route.destination.handling.scope_cookies else None
-        return screen_set_cookie(value, self._is_reserved, scope)
+        return screen_set_cookie(value, is_reserved, scope)
 
     def _outside(self, url: str, upstream: UpstreamConnection) -> str:
         authorities = {self._fields.host, upstream.peer, str(upstream.address).lower()}

@@ -51,7 +51,7 @@ class PlainHead:
         Raises:
             HTTPInputError: the query cannot be read.
         """
-        headers = cast(HTTPHeaders, self.fields.copy())
+        headers: Any = self.fields.copy()
         if "?" in target:
             start_line = RequestStartLine(method, target, VERSION)
             return HTTPServerRequest(connection=connection, start_line=start_line, headers=headers)
