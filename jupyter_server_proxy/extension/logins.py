@@ -59,12 +59,9 @@ class LoginCache:
         if type(provider) not in _KNOWN:
             return None
         request = handler.request
-        credentials = (
-            request.headers.get("Cookie"),
-            request.headers.get("Authorization"),
-            tuple(request.arguments.get("token", ())),
-        )
-        if credentials == (None, None, ()):
+        cookie, authorization = request.headers.get("Cookie"), request.headers.get("Authorization")
+        tokens = tuple(request.arguments.get("token", ()))
+        if cookie is None and authorization is None and not tokens:
             return None
         secret = handler.settings.get("cookie_secret")
         if not isinstance(secret, (str, bytes)):
@@ -72,7 +69,7 @@ class LoginCache:
         if provider is not self._provider:
             self._watch(provider)
         # The Host is part of the cookie's name, the protocol of the attributes of the one that is set.
-        return (*credentials, request.host, request.protocol, secret, self._traits)
+        return (cookie, authorization, tokens, request.host, request.protocol, secret, self._traits)
 
     def _watch(self, provider: IdentityProvider) -> None:
         """Know what counts of a provider, from now on: to ask its traits for each request is slow."""

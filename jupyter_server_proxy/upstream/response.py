@@ -124,7 +124,6 @@ class ResponseReader:
         """Called by the parser."""
         if self.complete:
             raise UpstreamProtocolError(f"{self._address} sent a second response to one request.")
-        self._fields, self._framing, self._reason = [], [], []
 
     def on_status(self, reason: bytes) -> None:
         """Called by the parser, perhaps in pieces."""
@@ -147,6 +146,7 @@ class ResponseReader:
             if not self._upgrade:
                 raise UpstreamProtocolError(f"{self._address} switched protocols without being asked.")
         elif status < 200:
+            self._fields, self._framing, self._reason = [], [], []
             return
         version = self._parser.get_http_version()
         try:

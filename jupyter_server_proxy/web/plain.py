@@ -64,8 +64,8 @@ class PlainHead:
         attributes["connection"] = connection
         attributes["remote_ip"] = connection.context.remote_ip
         attributes["protocol"] = connection.context.protocol
-        for name in ("files", "arguments", "query_arguments", "body_arguments"):
-            attributes[name] = {}
+        attributes["files"], attributes["arguments"] = {}, {}
+        attributes["query_arguments"], attributes["body_arguments"] = {}, {}
         attributes["_start_time"] = time.time()
         request = HTTPServerRequest.__new__(HTTPServerRequest)
         request.__dict__ = attributes  # to set one attribute after the other takes three times as long

@@ -117,9 +117,21 @@ def test_copies_are_independent() -> None:
     fields = Fields(LINES)
     for other in (fields.copy(), copy.copy(fields), Fields(fields)):
         assert other == fields
+        assert fields["X-One"] == other["X-One"] == "1"  # what was asked for is kept
         other["X-One"] = "2"
         other.add("X-Two", "2")
+        assert (other["X-One"], other["X-Two"]) == ("2", "2")
         assert list(fields.get_all()) == LINES
+        assert (fields["X-One"], fields.get("X-Two")) == ("1", None)
+
+
+def test_the_copied_may_change_as_well() -> None:
+    fields = Fields(LINES)
+    other = fields.copy()
+    del fields["X-One"]
+    fields["Set-Cookie"] = "c=3"
+    assert list(other.get_all()) == LINES
+    assert other["set-cookie"] == "a=1,b=2"
 
 
 def test_tornados_headers_keep_repeated_lines() -> None:

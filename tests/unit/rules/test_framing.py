@@ -25,6 +25,7 @@ from jupyter_server_proxy.rules.framing import Body, Framing, check_request, fra
     ],
 )
 def test_framing(method: str, status: int, version: str, fields: list[tuple[str, str]], expected: Framing) -> None:
+    assert frame_response(method, status, version, [("X", "close"), *fields]) == expected
     assert frame_response(method, status, version, fields) == expected
 
 

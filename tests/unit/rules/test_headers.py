@@ -154,6 +154,12 @@ def test_h7_repeated_fields_keep_their_order() -> None:
     assert build_response_fields(fields) == fields
 
 
+def test_the_fields_of_a_response_are_a_new_list() -> None:
+    for received in ([("X", "1")], [("X", "1"), ("Set-Cookie", "a")]):
+        build_response_fields(received).append(("Y", "2"))
+        assert ("Y", "2") not in received
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -249,5 +255,6 @@ def test_h4_no_line_break_gets_into_a_remembered_head() -> None:
         with pytest.raises(ValueError, match="line break"):
             remembered(A="1\r\nB: 2")
     fields = request_fields((), None, FORWARDING, None, False, (), None)
-    with pytest.raises(ValueError, match="line break"):
-        serialize_request("GET /\r\nX: 1 HTTP/1.1", fields, "1")
+    for harm in ("\r\nX: 1", "\n", "\r", "\0", "\u0100"):
+        with pytest.raises(ValueError, match=r"line break or a NUL|latin-1"):
+            serialize_request(f"GET /{harm} HTTP/1.1", fields, "1")
