@@ -58,7 +58,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         address: whom it is connected to.
         peer: the ``host:port`` that was in fact connected to; "" for a unix socket.
         exchanges: how many requests were started on it.
-        idle_since: event loop time at which it went into the pool.
+        idle_since: when (``time.monotonic``) it went into the pool.
         on_answer: is called once, when the first byte of the first response arrives.
         write_paused: the origin server does not take what was sent.
         on_writable: is called when it takes more again, or is gone.
@@ -72,6 +72,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.idle_since = 0.0
         self.on_answer: Callable[[], None] | None = None
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._loop: asyncio.AbstractEventLoop = cast(asyncio.AbstractEventLoop, None)
         self._phase = Phase.IDLE
         self._error: UpstreamError | None = None
         self._response: ResponseReader | None = None
@@ -105,7 +106,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             raise self._error or UpstreamClosed(f"The connection to {self.address} is gone.")
         self._phase = Phase.HEAD
         self.exchanges += 1
-        self._response = ResponseReader(self.address, method, upgrade, self._max_head, self._take_body)
+        if self._response is None or not self._response.renew(method, upgrade):
+            self._let_go()
+            self._response = ResponseReader(self.address, method, upgrade, self._max_head, self._take_body)
         self.transport.write(head)
 
     def send(self, pieces: Sequence[bytes | memoryview]) -> None:
@@ -117,7 +120,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if self._error is not None or self.transport.is_closing():
             raise self._error or UpstreamClosed(f"{self.address} closed the connection.")
         self.transport.writelines(pieces)
-        self._last_progress = asyncio.get_running_loop().time()
+        self._last_progress = self._loop.time()
 
     async def drained(self) -> None:
         """Return when the socket takes more.
@@ -126,7 +129,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             UpstreamClosed: as ``send``.
         """
         if self.write_paused:
-            self._drain = asyncio.get_running_loop().create_future()
+            self._drain = self._loop.create_future()
             try:
                 await self._drain
             finally:
@@ -208,7 +211,6 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def rest(self) -> None:
         """Go from a complete exchange back to idle; only when ``reusable``."""
         self._phase = Phase.IDLE
-        self._let_go()
 
     def close(self) -> None:
         """Close after what was written is sent."""
@@ -246,6 +248,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
+        self._loop = asyncio.get_running_loop()  # to ask for it each time is a call of the system before Python 3.12
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
@@ -370,7 +373,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def _be_patient(self, timeout: float) -> None:
         """Give up when nothing has happened for so long. One timer serves many exchanges: most need none."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._patience, self._last_progress = timeout, loop.time()
         due = self._last_progress + timeout
         if self._timer is not None and self._timer.when() > due:
@@ -387,7 +390,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._timer = None
         if self._patience is None:
             return
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         due = self._last_progress + self._patience
         if loop.time() < due:
             self._timer = loop.call_at(due, self._check_time)
@@ -396,7 +399,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._wake()
 
     async def _wait(self) -> None:
-        self._reader = asyncio.get_running_loop().create_future()
+        self._reader = self._loop.create_future()
         try:
             await self._reader
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -115,11 +116,10 @@ class Pool:
             idle = self._idle[connection.address] = deque()
         elif len(idle) >= MAX_IDLE:
             idle.popleft().close()
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
+        connection.idle_since = time.monotonic()
         idle.append(connection)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(self._idle_timeout, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(self._idle_timeout, self._sweep)
 
     def drop(self, address: Address) -> None:
         """Close the idle connections of an address whose server has gone."""
@@ -151,17 +151,16 @@ class Pool:
         return None
 
     def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
         self._sweeper = None
-        oldest = loop.time() - self._idle_timeout
+        oldest = time.monotonic() - self._idle_timeout
         for address, idle in list(self._idle.items()):
             while idle and (idle[0].idle_since <= oldest or not idle[0].reusable):
                 idle.popleft().close()
             if not idle:
                 del self._idle[address]
         if self._idle:
-            self._sweeper = loop.call_later(self._idle_timeout / 2, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(self._idle_timeout / 2, self._sweep)
 
 
 def _is_fresh(connection: UpstreamConnection) -> bool:
-    return asyncio.get_running_loop().time() - connection.idle_since < FRESH_ENOUGH
+    return time.monotonic() - connection.idle_since < FRESH_ENOUGH

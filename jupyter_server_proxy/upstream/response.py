@@ -56,11 +56,15 @@ class ResponseReader:
         on_body: Callable[[bytes | memoryview], None],
     ) -> None:
         self._address = address
-        self._method = method
-        self._upgrade = upgrade
         self._max_head = max_head
         self._on_body = on_body
         self._parser: Any = httptools.HttpResponseParser(self)
+        self._begin(method, upgrade)
+
+    def _begin(self, method: str, upgrade: bool) -> None:
+        self._method = method
+        self._upgrade = upgrade
+        self._at_end = False  # of a message, as llhttp sees it
         self._fields: Pairs = []
         self._framing: Pairs = []  # those of the fields that tell where the response ends
         self._reason: list[bytes] = []
@@ -69,6 +73,17 @@ class ResponseReader:
         self.head: ResponseHead | None = None
         self.head_bytes = 0
         self.complete = False
+
+    def renew(self, method: str, upgrade: bool) -> bool:
+        """Read the response to the next request on the same connection, if what came last was read to its end.
+
+        Returns:
+            False if that takes another reader: to make one costs as much as to read a small head.
+        """
+        if not (self.complete and self._at_end) or self._parser is None:
+            return False
+        self._begin(method, upgrade)
+        return True
 
     @property
     def counting(self) -> bool:
@@ -168,7 +183,7 @@ class ResponseReader:
     def on_message_complete(self) -> None:
         """Called by the parser, for interim responses too, and for a HEAD's only when it carries no length."""
         if self.head is not None and self.head.status != 101:
-            self.complete = True
+            self.complete = self._at_end = True
 
     # ---- private
 

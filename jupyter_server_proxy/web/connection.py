@@ -57,6 +57,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
         self._method = ""
         self._pieces = 0
         self._transport: PromptTransport = cast(PromptTransport, None)
+        self._loop: asyncio.AbstractEventLoop = cast(asyncio.AbstractEventLoop, None)
         self._descriptor = -1
         self._task: asyncio.Task[None] | None = None
         self._first: tuple[Gateway, Pass] | None = None
@@ -117,7 +118,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
             StreamClosedError: the client has gone.
         """
         if self._write_paused:
-            self._drained = asyncio.get_running_loop().create_future()
+            self._drained = self._loop.create_future()
             try:
                 await self._drained
             finally:
@@ -160,7 +161,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
         self._upload = None
         if self._awaits_100:
             return
-        self._content_ended = asyncio.get_running_loop().create_future()
+        self._content_ended = self._loop.create_future()
         self._read_content()
         try:
             await asyncio.wait({self._content_ended}, timeout=seconds)
@@ -173,11 +174,11 @@ class PersistentConnection(asyncio.BufferedProtocol):
         """Called by the event loop."""
         self._transport = cast(PromptTransport, transport)
         self._descriptor = transport.get_extra_info("socket").fileno()
-        loop = asyncio.get_running_loop()
-        self._idle_since = loop.time()
+        self._loop = asyncio.get_running_loop()  # to ask for it each time is a call of the system before Python 3.12
+        self._idle_since = self._loop.time()
         self._check_idle()
         self._owner.add(self)
-        self._task = loop.create_task(self._serve(), name="serve a persistent connection")
+        self._task = self._loop.create_task(self._serve(), name="serve a persistent connection")
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by the event loop, which writes what comes in there."""
@@ -293,12 +294,12 @@ class PersistentConnection(asyncio.BufferedProtocol):
             self._transport.close()  # where the next request begins is not known
             return
         self._pieces = 1 if self._received else 0
-        self._idle_since = asyncio.get_running_loop().time()
+        self._idle_since = self._loop.time()
         if len(self._received) <= MAX_HEAD:
             self._resume_reading()
 
     async def _wait(self) -> None:
-        self._more = asyncio.get_running_loop().create_future()
+        self._more = self._loop.create_future()
         try:
             await self._more
         finally:
@@ -381,7 +382,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
         timeout = server.conn_params.header_timeout if server is not None else None
         if timeout is None:
             return
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         due = self._idle_since + timeout
         if self._more is not None and loop.time() >= due:
             self._transport.abort()

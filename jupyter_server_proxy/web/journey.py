@@ -86,7 +86,7 @@ class Journey:
         self._identity: Identity | None = None
         self._id = request_id(names.get("X-Request-Id"))
         self._chunked = "Transfer-Encoding" in names
-        self._has_body = self._chunked or ("Content-Length" in names and headers["Content-Length"] != "0")
+        self._has_body = self._chunked or ("Content-Length" in names and headers["Content-Length"].strip("0") != "")
 
     def on_connection_close(self) -> None:
         """The client has gone, before or after its request was complete."""

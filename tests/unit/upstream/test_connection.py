@@ -187,7 +187,7 @@ def test_a_second_response_spoils_only_the_connection() -> None:
     assert not connection.reusable
 
 
-def test_unasked_bytes_end_an_idle_connection() -> None:
+async def test_unasked_bytes_end_an_idle_connection() -> None:
     connection = connected()
     connection.data_received(OK)
     assert connection.transport.is_closing()
@@ -410,3 +410,27 @@ def test_any_segmentation_gives_the_same_response(sizes: list[int]) -> None:
     assert (head.status, head.reason, body) == (200, "OK", b"abc0123456789")
     assert head.fields[:2] == [("Set-Cookie", "a"), ("Set-Cookie", "b")]
     assert connection.reusable
+
+
+async def test_one_parser_reads_small_responses_one_after_the_other() -> None:
+    connection = connected()
+    seen = []
+    for method, tail, body in [
+        ("GET", b"Content-Length: 2\r\n\r\nhi", b"hi"),
+        ("GET", b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", b"a"),
+        ("HEAD", b"Content-Length: 2\r\n\r\n", b""),
+        ("GET", b"X: y\r\nContent-Length: 0\r\n\r\n", b""),
+    ]:
+        connection.start(b"", method=method)
+        assert connection.untouched
+        assert not connection.complete
+        connection.data_received(OK + tail)
+        head = await connection.response(1)
+        assert (head.status, head.get("x"), await connection.read()) == (200, "y" if b"X: y" in tail else None, body)
+        assert connection.reusable
+        connection.rest()
+        seen.append(connection._response)
+    first, second, third, fourth = seen
+    assert first is second
+    assert second is third
+    assert third is not fourth, "llhttp waits for the body that a HEAD's response has not"
