@@ -21,8 +21,8 @@ READ_SIZE = 256 * 1024
 #: Bytes of the buffer that connections share.
 SCRATCH_SIZE = 512 * 1024
 
-#: Buffers that one call of the system may take (IOV_MAX is at least this much on what is in use).
-MAX_PIECES = 1024
+#: Buffers that one call of the system may take (IOV_MAX is at least this much on what is in use; Windows has no such).
+MAX_PIECES = 1024 if hasattr(socket.socket, "sendmsg") else 0
 
 #: See ``SocketTransport.high`` and ``low``.
 WRITE_HIGH = 64 * 1024
@@ -172,10 +172,12 @@ class SocketTransport(asyncio.Transport):
         if self._closing:
             return
         if self._unsent is None:
-            if len(pieces) > MAX_PIECES:
-                pieces = [b"".join(pieces)]
             try:
-                sent = self._sock.sendmsg(pieces)
+                if len(pieces) <= MAX_PIECES:
+                    sent = self._sock.sendmsg(pieces)
+                else:
+                    pieces = [b"".join(pieces)]
+                    sent = self._sock.send(pieces[0])
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_server_proxy.upstream import transport as transport_module
 from jupyter_server_proxy.upstream.transport import MAX_PIECES, WRITE_HIGH, Mover, PromptTransport, SocketTransport
 
 
@@ -418,8 +419,17 @@ def test_no_more_pieces_are_given_to_the_system_than_it_takes(lab: Lab, monkeypa
     monkeypatch.setattr(lab.sock, "sendmsg", lambda pieces: seen.append(len(pieces)) or lab.sock.send(b"".join(pieces)))
     for count in (MAX_PIECES, MAX_PIECES + 1):
         lab.transport.writelines([b"x"] * count)
-    assert seen == [MAX_PIECES, 1]
+    assert seen == [MAX_PIECES]
     assert lab.sock.sent == b"x" * (2 * MAX_PIECES + 1)
+
+
+def test_pieces_are_joined_where_the_system_takes_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "MAX_PIECES", 0)
+    monkeypatch.delattr(Socket, "sendmsg")
+    lab.sock.room = 3
+    lab.transport.writelines([b"ab", b"cd"])
+    lab.writable(9)
+    assert lab.sock.sent == b"abcd"
 
 
 def test_pieces_for_a_connection_that_is_gone_are_dropped(lab: Lab) -> None:
