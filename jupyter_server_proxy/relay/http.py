@@ -74,7 +74,7 @@ class Upload:
                 self._dropping = True
 
     def end(self) -> None:
-        """The body is complete. The last chunk is a few bytes behind writes that were awaited; it is not waited for."""
+        """The body is complete. Nobody waits until all of it has left: what counts is the response."""
         if self._dropping:
             return
         if self._chunked:

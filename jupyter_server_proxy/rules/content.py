@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import enum
 import re
+import sys
+from collections.abc import Mapping
 from typing import Protocol
 
 from ..errors import RequestRefused
-from .fields import Fields
 
 #: The size of a chunk. More digits than this overflow in other implementations.
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _LONGEST_LINE = 18
 
-#: Bytes of content for each frame, on average, from which on much may be read at once: frames are read one by one, and
-#: the event loop must not be kept with thousands of small ones.
-_COARSE = 4096
+#: Bytes that are read at once of small chunks, and of large ones: those that hold so many bytes, on average. Chunks are
+#: read one by one, and the event loop must not be kept with many thousands of them.
+_FINE = 16 * 1024
+_COARSE = 128 * 1024
+_LARGE = 4096
 
 
 class Content(Protocol):
@@ -26,11 +29,11 @@ class Content(Protocol):
 
     Attributes:
         ended: all of it has come.
-        coarse: it comes in few large pieces.
+        room: bytes that may be read at once.
     """
 
     ended: bool
-    coarse: bool
+    room: int
 
     def feed(self, data: memoryview) -> tuple[list[memoryview], int]:
         """Take bytes.
@@ -51,7 +54,7 @@ class SizedContent:
         length: bytes, more than 0.
     """
 
-    coarse = True
+    room = sys.maxsize
 
     def __init__(self, length: int) -> None:
         self._left = length
@@ -81,7 +84,7 @@ class ChunkedContent:
         self._next = _Line.SIZE
         self._left = 0  # bytes of the chunk that are to come
         self.ended = False
-        self.coarse = False
+        self.room = _FINE
 
     def feed(self, data: memoryview) -> tuple[list[memoryview], int]:
         """See ``Content``."""
@@ -98,7 +101,7 @@ class ChunkedContent:
             else:
                 at += self._read_line(bytes(data[at : at + _LONGEST_LINE]))
         if pieces:
-            self.coarse = content >= _COARSE * len(pieces)
+            self.room = _COARSE if content >= _LARGE * len(pieces) else _FINE
         return pieces, at
 
     def _read_line(self, data: bytes) -> int:
@@ -133,13 +136,17 @@ def _broken() -> RequestRefused:
     return RequestRefused("The chunks of this request are malformed.")
 
 
-def content_of(fields: Fields) -> Content | None:
+def has_content(fields: Mapping[str, str]) -> bool:
+    """Whether a request has any content; the fields may be out of order."""
+    return "Transfer-Encoding" in fields or fields.get("Content-Length", "").strip(" \t").strip("0") != ""
+
+
+def content_of(fields: Mapping[str, str]) -> Content | None:
     """What reads the content of a request, or None if it has none.
 
     Args:
         fields: that ``framing.check_request`` has found in order.
     """
-    if "Transfer-Encoding" in fields:
-        return ChunkedContent()
-    length = int(fields.get("Content-Length", "0"))
-    return SizedContent(length) if length else None
+    if not has_content(fields):
+        return None
+    return ChunkedContent() if "Transfer-Encoding" in fields else SizedContent(int(fields["Content-Length"]))

@@ -23,6 +23,13 @@ class Body(enum.Enum):
 FRAMING_FIELDS = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
+#: RFC 9110 5.6.3; what else Python strips (NBSP, NEL) belongs to a value.
+_WHITESPACE = " \t"
+
+#: Digits of the largest length: what does not fit into 63 bits is something else in other implementations.
+_MAX_DIGITS = 18
+
+
 class Framing(NamedTuple):
     """How one response is delimited.
 
@@ -53,16 +60,16 @@ def check_request(fields: Iterable[tuple[str, str]], version: str) -> None:
     for name, value in fields:
         lower = name.lower()
         if lower == "transfer-encoding":
-            coding.append(value.strip().lower())
+            coding.append(value.strip(_WHITESPACE).lower())
         elif lower == "content-length":
-            lengths.append(value.strip())
+            lengths.append(value.strip(_WHITESPACE))
         elif lower == "host":
             hosts += 1
     if coding and (coding != ["chunked"] or version == "HTTP/1.0"):
         raise RequestRefused("This request has a transfer coding that is not understood; it can only be chunked.")
     if coding and lengths:
         raise RequestRefused("This request has both Transfer-Encoding and Content-Length.")
-    if len(lengths) > 1 or any(not (length.isascii() and length.isdigit()) for length in lengths):
+    if len(lengths) > 1 or not all(map(_is_length, lengths)):
         raise RequestRefused("The Content-Length of this request is not one number.")
     if hosts > 1:
         raise RequestRefused("This request has more than one Host field.")
@@ -88,7 +95,7 @@ def frame_response(method: str, status: int, version: str, fields: Iterable[tupl
         if lower == "transfer-encoding":
             coding += tokens(value)
         elif lower == "content-length":
-            lengths.append(value.strip())
+            lengths.append(value.strip(_WHITESPACE))
         elif lower == "connection":
             connection += tokens(value)
     if version not in ("1.0", "1.1"):
@@ -98,7 +105,7 @@ def frame_response(method: str, status: int, version: str, fields: Iterable[tupl
     if coding and (lengths or version == "1.0"):
         raise ValueError("Transfer-Encoding together with Content-Length, or with HTTP/1.0")
     length = lengths[0] if lengths else "0"
-    if lengths.count(length) < len(lengths) or not (length.isascii() and length.isdigit()):
+    if lengths.count(length) < len(lengths) or not _is_length(length):
         raise ValueError("Content-Length is not one number")
     keep_alive = "close" not in connection and (version == "1.1" or "keep-alive" in connection)
     if method == "HEAD" or status in (204, 304):
@@ -108,3 +115,7 @@ def frame_response(method: str, status: int, version: str, fields: Iterable[tupl
     if lengths:
         return Framing(Body.NONE, keep_alive) if length == "0" else Framing(Body.LENGTH, keep_alive, int(length))
     return Framing(Body.UNTIL_CLOSE, False)
+
+
+def _is_length(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS

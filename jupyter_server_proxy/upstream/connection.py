@@ -112,14 +112,20 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.transport.write(head)
 
     def send(self, pieces: Sequence[bytes | memoryview]) -> None:
-        """Send bytes of the request body; nothing of the buffers is kept. More may be sent once it is ``drained``.
+        """Send bytes of the request body. More may be sent once it is ``drained``.
+
+        Nothing of the buffers is kept: of transports that is so with ours alone. Those of asyncio may keep views, and
+        in some releases of Python 3.12 and 3.13 never pause whoever gives them several pieces (CVE-2024-12254).
 
         Raises:
             UpstreamClosed: the origin server no longer takes the body. Its response may still be readable.
         """
         if self._error is not None or self.transport.is_closing():
             raise self._error or UpstreamClosed(f"{self.address} closed the connection.")
-        self.transport.writelines(pieces)
+        if isinstance(self.transport, SocketTransport):
+            self.transport.writelines(pieces)
+        else:
+            self.transport.write(b"".join(pieces))
         self._last_progress = self._loop.time()
 
     async def drained(self) -> None:
@@ -206,11 +212,14 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     @property
     def reusable(self) -> bool:
         """Whether another request can be sent: the exchange is over and both sides kept the connection in order."""
-        return self._phase in (Phase.DONE, Phase.IDLE) and self._error is None and not self.transport.is_closing()
+        if self._phase not in (Phase.DONE, Phase.IDLE) or self._error is not None or self.transport.is_closing():
+            return False
+        return not self.transport.get_write_buffer_size()  # behind the rest of a body it might not be read any more
 
     def rest(self) -> None:
         """Go from a complete exchange back to idle; only when ``reusable``."""
         self._phase = Phase.IDLE
+        self.on_writable = None
 
     def close(self) -> None:
         """Close after what was written is sent."""

@@ -59,17 +59,34 @@ async def dial(address: Address, factory: Callable[[], P], timeout: float = CONN
 
 
 async def _connect_tcp(address: TcpAddress, host: str, factory: Callable[[], P], timeout: float) -> P:
-    family = _family(host)
-    if address.tls is None and family is not None:
-        return await _connect(family, (host, address.port), factory, timeout)
-    context = None if address.tls is None else client_context(address.tls)
-    name = None if address.tls is None else expected_name(address.tls, host)
+    if address.tls is None:
+        return await _connect_plain(host, address.port, factory, timeout)
+    context, name = client_context(address.tls), expected_name(address.tls, host)
     loop = asyncio.get_running_loop()
     connecting = loop.create_connection(factory, host, address.port, ssl=context, server_hostname=name)
     return (await asyncio.wait_for(connecting, timeout))[1]
 
 
-async def _connect(family: int, where: str | tuple[str, int], factory: Callable[[], P], timeout: float) -> P:
+async def _connect_plain(host: str, port: int, factory: Callable[[], P], timeout: float) -> P:
+    """Connect to an IP literal, or to the first address of a name that accepts it."""
+    family = _family(host)
+    if family is not None:
+        return await _connect(family, (host, port), factory, timeout)
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + timeout
+    looking = loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: OSError = OSError(f"{host} has no address")
+    for found, _, _, _, where in await asyncio.wait_for(looking, timeout):
+        try:
+            return await _connect(found, where, factory, give_up - loop.time())
+        except TimeoutError:
+            raise
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+async def _connect(family: int, where: str | tuple[Any, ...], factory: Callable[[], P], timeout: float) -> P:
     """Connect to what needs no look-up and no handshake. Asyncio's way takes two tasks, and its transport more."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -85,7 +102,7 @@ async def _connect(family: int, where: str | tuple[str, int], factory: Callable[
     return protocol
 
 
-async def _connected(sock: socket.socket, where: str | tuple[str, int], timeout: float) -> None:
+async def _connected(sock: socket.socket, where: str | tuple[Any, ...], timeout: float) -> None:
     """Return when a socket is connected.
 
     Raises:

@@ -64,7 +64,7 @@ class ResponseReader:
     def _begin(self, method: str, upgrade: bool) -> None:
         self._method = method
         self._upgrade = upgrade
-        self._at_end = False  # of a message, as llhttp sees it
+        self._parser_at_end = False  # of a message, and ready for another
         self._fields: Pairs = []
         self._framing: Pairs = []  # those of the fields that tell where the response ends
         self._reason: list[bytes] = []
@@ -80,7 +80,7 @@ class ResponseReader:
         Returns:
             False if that takes another reader: to make one costs as much as to read a small head.
         """
-        if not (self.complete and self._at_end) or self._parser is None:
+        if not (self.complete and self._parser_at_end) or self._parser is None:
             return False
         self._begin(method, upgrade)
         return True
@@ -183,7 +183,9 @@ class ResponseReader:
     def on_message_complete(self) -> None:
         """Called by the parser, for interim responses too, and for a HEAD's only when it carries no length."""
         if self.head is not None and self.head.status != 101:
-            self.complete = self._at_end = True
+            self.complete = True
+            # It knows of more that ends a connection than counts here, and reads nothing after that.
+            self._parser_at_end = self._parser.should_keep_alive()
 
     # ---- private
 

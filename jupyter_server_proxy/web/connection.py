@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,9 +30,14 @@ if TYPE_CHECKING:
 #: Bytes of a head, and bytes that a client may send ahead of the answer, before it is no longer read.
 MAX_HEAD = 64 * 1024
 
-#: Bytes read at once: of heads; and of content that comes in small chunks, see ``content.Content``.
+#: Bytes of heads that are read at once.
 READ_HEADS = 64 * 1024
-READ_FINE = 16 * 1024
+
+#: Seconds between two looks whether a client that is not read has left.
+LOOK_PAUSE = 0.5
+
+#: What poll(2) says when it has closed its side. Where a system does not tell, the connection must be broken.
+_LEFT = getattr(select, "POLLRDHUP", 0)
 
 #: Pieces in which a head may arrive. Who sends it byte by byte is tornado's to deal with.
 MAX_PIECES = 4
@@ -48,6 +54,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
     Attributes:
         context: see above; requests read who their client is from here.
         lacks_content: the content of the current request has not come to its end.
+        awaits_continue: its client waits to be told that it may send the content.
     """
 
     def __init__(self, owner: PersistentConnections, context: Any, early: bytes) -> None:
@@ -70,11 +77,12 @@ class PersistentConnection(asyncio.BufferedProtocol):
         self._on_close: Callable[[], None] | None = None
         self._idle_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self.lacks_content = False
-        self._awaiting: Content | None = None  # will take what comes in, once somebody wants it, or it is dropped
+        self._unread_content: Content | None = None  # will take what comes in, once somebody wants it, or it is dropped
         self._content: Content | None = None  # takes it now
         self._upload: Upload | None = None
-        self._awaits_100 = False
+        self.awaits_continue = False
         self._content_ended: asyncio.Future[None] | None = None
 
     def begin(self, journey: Gateway, request: HTTPServerRequest, verdict: Pass) -> None:
@@ -148,18 +156,18 @@ class PersistentConnection(asyncio.BufferedProtocol):
             StreamClosedError: the client has gone.
         """
         self._upload = upload
-        if self._awaits_100:
-            self._awaits_100 = False
+        if self.awaits_continue:
+            self.awaits_continue = False
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._read_content()
 
     async def drop_content(self, seconds: float) -> None:
-        """Read what is left of the content, which nobody wants; for so long, unless it is not to come at all.
+        """Read what is left of the content for so long, unless it is not to come at all.
 
-        Closing before would reset the connection, and the client might never see its answer (RFC 9112 9.6).
+        The origin server gets it as long as it takes any: its answer may have come early. Closing before would reset
+        the connection, and the client might never see the answer (RFC 9112 9.6).
         """
-        self._upload = None
-        if self._awaits_100:
+        if self.awaits_continue:
             return
         self._content_ended = self._loop.create_future()
         self._read_content()
@@ -182,9 +190,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by the event loop, which writes what comes in there."""
-        if self._content is None:
-            return scratch.buffer[:READ_HEADS]
-        return scratch.buffer if self._content.coarse else scratch.buffer[:READ_FINE]
+        return scratch.buffer[: READ_HEADS if self._content is None else self._content.room]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Called by the event loop."""
@@ -309,15 +315,15 @@ class PersistentConnection(asyncio.BufferedProtocol):
 
     def _expect_content(self, fields: Any) -> None:
         if "Transfer-Encoding" in fields or "Content-Length" in fields:
-            self._awaiting = content_of(fields)
-            self.lacks_content = self._awaiting is not None
-            self._awaits_100 = self.lacks_content and "Expect" in fields
+            self._unread_content = content_of(fields)
+            self.lacks_content = self._unread_content is not None
+            self.awaits_continue = self.lacks_content and "Expect" in fields
 
     def _read_content(self) -> None:
         """From now on; what has come with the head is the beginning."""
-        self._resume_reading()  # before: it may be paused again at once
-        if self._awaiting is not None:
-            self._content, self._awaiting = self._awaiting, None
+        if self._unread_content is not None:
+            self._resume_reading()  # before: it may be paused again at once
+            self._content, self._unread_content = self._unread_content, None
             taken = self._take_content(memoryview(self._received))
             self._received = self._received[taken:]
 
@@ -332,7 +338,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
             return len(data)
         if upload is not None:
             upload.pass_on(pieces)
-            if upload.pause(self._resume_reading):
+            if not content.ended and upload.pause(self._resume_reading):
                 self._pause_reading()
         if content.ended:
             self._content, self.lacks_content = None, False
@@ -347,8 +353,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
         self._owner.log.info("Refused a request from %s: %s", self.context.remote_ip, error.message)
         if self._response is not None and not self._response.started and not self._transport.is_closing():
             self._transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        self._pause_reading()
-        self._transport.close()
+        self._transport.abort()  # and does not wait for a client that does not read
 
     # ---- the connection
 
@@ -356,6 +361,20 @@ class PersistentConnection(asyncio.BufferedProtocol):
         if not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
+            if self._watch is None and hasattr(select, "poll"):
+                self._watch = self._loop.call_later(LOOK_PAUSE, self._look)
+
+    def _look(self) -> None:
+        """Reading would tell that the client has left; now nobody reads."""
+        self._watch = None
+        if self._closed or not self._reading_paused:
+            return
+        poll = select.poll()
+        poll.register(self._descriptor, _LEFT)
+        if poll.poll(0):
+            self._transport.abort()
+        else:
+            self._watch = self._loop.call_later(LOOK_PAUSE, self._look)
 
     def _resume_reading(self) -> None:
         if self._reading_paused and not self._closed:
@@ -373,8 +392,9 @@ class PersistentConnection(asyncio.BufferedProtocol):
 
     def _let_go(self) -> None:
         self._owner.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._watch):
+            if timer is not None:
+                timer.cancel()
 
     def _check_idle(self) -> None:
         """Close when nothing was asked for as long as tornado would wait."""

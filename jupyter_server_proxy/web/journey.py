@@ -31,6 +31,7 @@ from ..relay.duplex import Duplex
 from ..relay.http import Upload, collect_body, relay_body
 from ..relay.rawsocket import Bridge
 from ..relay.upgrade import tunnel
+from ..rules.content import has_content
 from ..rules.credentials import Credentials
 from ..rules.headers import is_background, is_navigation, requested_upgrade, serialize_head
 from ..rules.identity import Identity
@@ -86,7 +87,7 @@ class Journey:
         self._identity: Identity | None = None
         self._id = request_id(names.get("X-Request-Id"))
         self._chunked = "Transfer-Encoding" in names
-        self._has_body = self._chunked or ("Content-Length" in names and headers["Content-Length"].strip("0") != "")
+        self._has_body = (self._chunked or "Content-Length" in names) and has_content(headers)
 
     def on_connection_close(self) -> None:
         """The client has gone, before or after its request was complete."""

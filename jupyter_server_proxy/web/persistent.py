@@ -11,6 +11,7 @@ What a field block means is decided by tornado's own parser, as is which handler
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import socket
 from collections.abc import Callable
@@ -93,9 +94,12 @@ class PersistentConnections:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = PersistentConnection(self, context, early)
             connection.begin(journey, request, verdict)
-            PromptTransport(sock, connection).start()
-        except OSError:
+            # What the first request has set is no context for those that follow.
+            contextvars.Context().run(PromptTransport(sock, connection).start)
+        except BaseException as error:
             sock.close()
+            if not isinstance(error, OSError):
+                raise
         return True
 
     def give_back(self, sock: socket.socket, early: bytes, context: Any) -> None:

@@ -257,6 +257,7 @@ class Connection(Protocol):
     """What a ``DirectResponse`` is written to: a connection that is read by us."""
 
     lacks_content: bool
+    awaits_continue: bool
 
     def watch(self, on_close: Callable[[], None]) -> None: ...
     def pour(self, upload: Upload) -> None: ...
@@ -349,6 +350,10 @@ class DirectResponse(ClientResponse):
         self._chunked = has_body and not any(name.lower() == "content-length" for name, _ in fields)
         if self._chunked:
             fields.append(("Transfer-Encoding", "chunked"))
+        if self._connection.awaits_continue:
+            fields.append(
+                ("Connection", "close")
+            )  # the client need not send what nobody wants, and may do so all the same
         head = serialize_head(f"HTTP/1.1 {status} {reason or reason_phrase(status)}", fields)
         self.started = True
         self._status = status

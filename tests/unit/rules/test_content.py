@@ -66,11 +66,12 @@ def test_a_size_may_be_the_largest() -> None:
 def test_much_is_read_at_once_when_the_chunks_are_large() -> None:
     content = ChunkedContent()
     content.feed(memoryview(b""))
-    seen = [content.coarse]
+    seen = [content.room]
     for size in (20_000, 10, 5_000):
         content.feed(memoryview(b"%x\r\n%b\r\n" % (size, b"x" * size)))
-        seen.append(content.coarse)
-    assert seen == [False, True, False, True]
+        seen.append(content.room)
+    little, much = 16 * 1024, 128 * 1024
+    assert seen == [little, much, little, much]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,7 @@ def test_much_is_read_at_once_when_the_chunks_are_large() -> None:
     [
         ([("Host", "h")], None),
         ([("Content-Length", "0")], None),
+        ([("Content-Length", " 00\t")], None),
         ([("content-length", "007")], SizedContent),
         ([("transfer-encoding", "chunked")], ChunkedContent),
     ],

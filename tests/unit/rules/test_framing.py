@@ -40,6 +40,8 @@ def test_framing(method: str, status: int, version: str, fields: list[tuple[str,
         ("1.1", [("Content-Length", "-1")]),
         ("1.1", [("Content-Length", "\u0665")]),
         ("1.1", [("Content-Length", "")]),
+        ("1.1", [("Content-Length", "\xa05")]),
+        ("1.1", [("Content-Length", "9" * 19)]),
         ("1.0", [("Transfer-Encoding", "chunked")]),
     ],
 )
@@ -78,3 +80,19 @@ def test_ordinary_requests_pass() -> None:
     check_request([("Host", "a"), ("Content-Length", " 12 ")], "HTTP/1.1")
     check_request([("Host", "a"), ("Transfer-Encoding", "Chunked")], "HTTP/1.1")
     check_request([], "HTTP/1.0")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        ("Content-Length", "\xa05"),
+        ("Content-Length", "5\x85"),
+        ("Content-Length", str(2**64 + 1)),
+        ("Content-Length", "9" * 5000),
+        ("Transfer-Encoding", "\xa0chunked"),
+    ],
+    ids=ascii,
+)
+def test_h3_what_others_may_read_otherwise_is_refused(field: tuple[str, str]) -> None:
+    with pytest.raises(RequestRefused):
+        check_request([("Host", "h"), field], "HTTP/1.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -434,3 +435,41 @@ async def test_one_parser_reads_small_responses_one_after_the_other() -> None:
     assert first is second
     assert second is third
     assert third is not fourth, "llhttp waits for the body that a HEAD's response has not"
+
+
+async def test_a_foreign_transport_gets_one_piece_that_is_nobody_elses() -> None:
+    """Those of asyncio may keep what they are given, and the buffers are used again."""
+    connection = connected()
+    connection.start(b"", method="PUT")
+    given: list[Any] = []
+    connection.transport.write = given.append
+    connection.send([b"3\r\n", memoryview(bytearray(b"abc")), b"\r\n"])
+    assert given == [b"3\r\nabc\r\n"]
+    assert type(given[0]) is bytes
+
+
+async def test_a_connection_with_something_unsent_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = connected()
+    connection.start(b"", method="PUT")
+    connection.data_received(OK + b"Content-Length: 0\r\n\r\n")
+    assert connection.reusable
+    monkeypatch.setattr(connection.transport, "get_write_buffer_size", lambda: 1)
+    assert not connection.reusable
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"Proxy-Connection: close\r\nContent-Length: 2\r\n\r\nhi",
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\nConnection: close\r\n\r\n",
+    ],
+)
+async def test_what_llhttp_alone_takes_for_the_last_response_is_not(first: bytes) -> None:
+    connection = connected()
+    for tail in (first, b"Content-Length: 2\r\n\r\nho"):
+        connection.start(b"", method="GET")
+        connection.data_received(OK + tail)
+        assert (await connection.response(1)).status == 200
+        connection.take()
+        assert connection.reusable
+        connection.rest()

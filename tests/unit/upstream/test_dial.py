@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from jupyter_server_proxy.errors import ConnectFailed
 from jupyter_server_proxy.upstream import dial as module
+from jupyter_server_proxy.upstream.address import TcpAddress
 from jupyter_server_proxy.upstream.dial import _connected, _family
+from jupyter_server_proxy.upstream.transport import SocketTransport
 
 
 class Socket:
@@ -94,3 +97,53 @@ async def test_a_unix_socket_without_room_is_tried_again(monkeypatch: pytest.Mon
 )
 def test_names_are_looked_up(host: str, family: int | None) -> None:
     assert _family(host) == family
+
+
+@pytest.mark.parametrize("first_refuses", [False, True])
+async def test_a_name_is_tried_at_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch, first_refuses: bool) -> None:
+    loop, tried = asyncio.get_running_loop(), list[Any]()
+    found = [(family, socket.SOCK_STREAM, 6, "", (f"address {n}", 80)) for n, family in enumerate((10, 2))]
+
+    async def getaddrinfo(host: str, port: int, **options: Any) -> list[Any]:
+        assert (host, port) == ("name", 80)
+        return found
+
+    async def connect_one(family: int, where: Any, factory: Any, timeout: float) -> Any:
+        tried.append((family, where))
+        if first_refuses and len(tried) == 1:
+            raise ConnectionRefusedError
+        return factory()
+
+    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(module, "_connect", connect_one)
+    protocol = asyncio.Protocol()
+    assert await module.dial(TcpAddress(("name",), 80), lambda: protocol) is protocol
+    assert tried == [(10, ("address 0", 80)), (2, ("address 1", 80))][: 1 + first_refuses]
+
+
+async def test_a_name_nobody_accepts_at_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connect_one(*args: Any) -> Any:
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(module, "_connect", connect_one)
+    with pytest.raises(ConnectFailed, match="localhost:1"):
+        await module.dial(TcpAddress(("localhost",), 1), asyncio.Protocol)
+    with pytest.raises(ConnectFailed, match=r"no-such-name\.invalid:1"):
+        await module.dial(TcpAddress(("no-such-name.invalid",), 1), asyncio.Protocol)
+
+
+async def test_every_plain_connection_has_our_transport() -> None:
+    """It alone keeps nothing of the buffers that it is given."""
+    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for host in ("localhost", "127.0.0.1"):
+        protocol = Remembering()
+        await module.dial(TcpAddress((host,), port), lambda protocol=protocol: protocol)
+        assert isinstance(protocol.transport, SocketTransport)
+        protocol.transport.abort()
+    server.close()
+
+
+class Remembering(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport

@@ -17,6 +17,7 @@ class Recorder:
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.lacks_content = False
+        self.awaits_continue = False
         self.said: list[object] = []
 
     def pour(self, upload: object) -> None:
@@ -83,6 +84,13 @@ async def test_what_is_left_of_the_request_is_dropped_when_the_response_has_left
         await response.end()
     assert recorder.said == [upload, 1 if whole else 2, 9]
     assert response.status == 413
+
+
+async def test_a_connection_that_will_close_says_so() -> None:
+    recorder, response, _ = made()
+    recorder.awaits_continue = True
+    await response.send(403, "", [("Content-Length", "2")], b"no")
+    assert recorder.written == [b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"]
 
 
 async def test_what_cannot_be_written_is_not_begun() -> None:
