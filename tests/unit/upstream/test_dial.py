@@ -134,7 +134,7 @@ async def test_a_name_nobody_accepts_at_is_told(monkeypatch: pytest.MonkeyPatch)
 
 async def test_every_plain_connection_has_our_transport() -> None:
     """It alone keeps nothing of the buffers that it is given."""
-    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     for host in ("localhost", "127.0.0.1"):
         protocol = Remembering()
