@@ -193,6 +193,9 @@ class FrameDecoder:
         return start
 
 
+_FIRST_CONTROL = int(Opcode.CLOSE)
+
+
 class FrameWalker:
     """Walks over the headers of frames, in either direction and in any segmentation; payloads are not looked at.
 
@@ -217,31 +220,29 @@ class FrameWalker:
             data, self._header = self._header + bytes(data), b""
             size = len(data)
         while position < size:
-            if (start := _payload_start(data, position, size)) is None:
+            end = _end_of_frame(data, position, size)
+            if end is None:
                 self._header = bytes(data[position:])
                 position = size
                 break
-            self._in_data = data[position] & 0x0F < Opcode.CLOSE
+            self._in_data = data[position] & 0x0F < _FIRST_CONTROL
             found = found or self._in_data
-            position = start + _payload_length(data, position)
+            position = end
         self._left = position - size
         return found
 
 
-def _payload_start(data: bytes | memoryview, position: int, size: int) -> int | None:
-    """Where the payload of the frame at ``position`` begins (RFC 6455 5.2); None while its header is not complete."""
-    if size - position < 2:
+def _end_of_frame(data: bytes | memoryview, position: int, size: int) -> int | None:
+    """Where the frame at ``position`` ends, perhaps beyond ``data`` (RFC 6455 5.2); None without all of its header."""
+    start = position + 2
+    if start > size:
         return None
     second = data[position + 1]
     length = second & 0x7F
-    start = position + 2 + (4 if second & 0x80 else 0)
+    if second & 0x80:
+        start += 4
     if length > 125:
-        start += 2 if length == 126 else 8
-    return start if start <= size else None
-
-
-def _payload_length(data: bytes | memoryview, position: int) -> int:
-    length = data[position + 1] & 0x7F
-    if length < 126:
-        return length
-    return int.from_bytes(data[position + 2 : position + (4 if length == 126 else 10)], "big")
+        extended = 2 if length == 126 else 8
+        length = int.from_bytes(data[position + 2 : position + 2 + extended], "big")
+        start += extended
+    return start + length if start <= size else None
