@@ -126,7 +126,7 @@ def load(serverapp: Any) -> Runtime:
     connections = PersistentConnections(
         application, table, lambda: getattr(serverapp, "http_server", None), serverapp.log
     )
-    runtime.persistent = connections
+    runtime.reader = connections
     runtime.on_close.append(connections.close)
     _make_observable(serverapp, runtime, traffic)
     serverapp.io_loop.add_callback(runtime.supervisor.autostart)

@@ -293,7 +293,7 @@ class Service:
         rules = [Rule(AnyMatches(), first), *routes, *own_routes(base, pattern, arguments), Rule(AnyMatches(), route)]
         self._application.add_handlers(".*", rules)
         connections = PersistentConnections(self._application, first, lambda: self._http_server, self._log)
-        self._runtime.persistent = connections
+        self._runtime.reader = connections
         self._runtime.on_close.append(connections.close)
 
     # ---- the end

@@ -7,12 +7,15 @@ there in the same turn of the event loop. When the origin server does not take i
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
+import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
-from tornado.httputil import HTTPInputError, HTTPServerRequest
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPInputError, HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import StreamClosedError
 
 from ..errors import RequestRefused
@@ -23,9 +26,6 @@ from .door import Pass, Refusal
 from .gateway import Gateway
 from .plain import split_head
 from .response import ClientResponse, DirectResponse
-
-if TYPE_CHECKING:
-    from .persistent import PersistentConnections
 
 #: Bytes of a head, and bytes that a client may send ahead of the answer, before it is no longer read.
 MAX_HEAD = 64 * 1024
@@ -43,6 +43,19 @@ _LEFT = getattr(select, "POLLRDHUP", 0)
 MAX_PIECES = 4
 
 
+class Owner(Protocol):
+    """Has all of the connections; see ``persistent``."""
+
+    log: logging.Logger
+
+    @property
+    def server(self) -> HTTPServer | None: ...
+    def find_handler(self, request: HTTPServerRequest) -> HTTPMessageDelegate | None: ...
+    def give_back(self, sock: socket.socket, early: bytes, context: Any) -> None: ...
+    def add(self, connection: PersistentConnection) -> None: ...
+    def discard(self, connection: PersistentConnection) -> None: ...
+
+
 class PersistentConnection(asyncio.BufferedProtocol):
     """One of them: reads a request, has it served, and reads the next.
 
@@ -57,7 +70,7 @@ class PersistentConnection(asyncio.BufferedProtocol):
         awaits_continue: its client waits to be told that it may send the content.
     """
 
-    def __init__(self, owner: PersistentConnections, context: Any, early: bytes) -> None:
+    def __init__(self, owner: Owner, context: Any, early: bytes) -> None:
         self.context = context
         self._owner = owner
         self._received = early

@@ -38,11 +38,11 @@ class Gateway(Journey, HTTPMessageDelegate):
             if waiting is not None:
                 await waiting
             return
-        persistent = self._runtime.persistent
+        reader = self._runtime.reader
         if (
-            persistent is not None
+            reader is not None
             and self._upgrade is None
-            and persistent.take_over(self, self._request, self._client, verdict)
+            and reader.take_over(self, self._request, self._client, verdict)
         ):
             return
         if not self._has_body and self._upgrade is None and self._expects is None:

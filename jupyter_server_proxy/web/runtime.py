@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application
@@ -16,11 +16,11 @@ from ..upstream.pool import Pool
 from .destinations import Destination
 from .door import Pass, Refusal
 from .policy import AddressPolicy
+from .response import TornadoResponse
 from .traffic import Traffic
 
 if TYPE_CHECKING:
     from ..supervise.supervisor import Supervisor
-    from .persistent import PersistentConnections
 
 
 #: Key of this package in Jupyter Server's ``last_activity_times``.
@@ -55,6 +55,13 @@ class Lasting(Protocol):
 
     def reset(self) -> None:
         """Reset both sides."""
+
+
+class ConnectionReader(Protocol):
+    """Reads connections in tornado's place; see ``persistent``."""
+
+    def take_over(self, journey: Any, request: HTTPServerRequest, response: TornadoResponse, verdict: Pass) -> bool:
+        """Go on with a journey that may pass, and with its connection; false leaves both to tornado."""
 
 
 class Door(Protocol):
@@ -95,7 +102,7 @@ class Runtime:
     door: Door
     log: logging.Logger
     origin: Callable[[], str] = str  # scheme, host and port by which people reach us, or ""
-    persistent: PersistentConnections | None = None
+    reader: ConnectionReader | None = None
     log_quickly: Callable[[HTTPServerRequest, int], bool] | None = None  # whether no ``AccessRecord`` is needed
     limits: Limits = field(default_factory=Limits)
     journeys: set[asyncio.Task[None]] = field(default_factory=set)
@@ -120,7 +127,7 @@ class Runtime:
 
     async def close(self) -> None:
         """End every journey, every server, every connection."""
-        self.persistent = None
+        self.reader = None
         journeys = list(self.journeys)
         for journey in journeys:
             journey.cancel()
