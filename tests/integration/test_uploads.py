@@ -11,9 +11,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from harness import APPS, Jupyter, free_port, wait_until
-from wire import Backend, Wire, connect, keep
+from wire import Backend, Wire, connect, keep, state, taken_over
 
-TASK = "serve a persistent connection"
 #: The connection closes, so that none in the pool serves another test.
 OK = ("HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", "", "hi")
 
@@ -46,15 +45,6 @@ def client(request: pytest.FixtureRequest, jupyter: Jupyter, backend: Backend) -
     wire.close()
     backend.drop_connections()
     wait_until(lambda: (state(jupyter)["journeys"], taken_over(jupyter)) == (0, 0), "the connection to be let go of")
-
-
-def state(jupyter: Jupyter) -> dict:
-    return json.loads(jupyter.get("debug/state").text)
-
-
-def taken_over(jupyter: Jupyter) -> int:
-    """Connections that tornado does not read."""
-    return int(state(jupyter)["tasks"].count(TASK))
 
 
 def put(client: Wire, framing: str, *rest: str | bytes) -> None:

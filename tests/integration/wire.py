@@ -14,6 +14,7 @@ The proxy is another process, so one thread is enough. Every read is bounded in 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import ssl
@@ -22,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness import Jupyter
 
@@ -307,3 +309,13 @@ def keep(client: Wire, backend: Backend, requests: int = 3) -> None:
         server.send("HTTP/1.1 200 OK", "Content-Length: 4", "Connection: close", "", "kept")
         server.close()
         assert client.response().body == b"kept"
+
+
+def state(jupyter: Jupyter) -> dict[str, Any]:
+    """What a Jupyter with the service "debug_state" of the test applications tells about itself."""
+    return dict(json.loads(jupyter.get("debug/state").text))
+
+
+def taken_over(jupyter: Jupyter) -> int:
+    """Connections that tornado does not read."""
+    return int(state(jupyter)["tasks"].count("serve a persistent connection"))
