@@ -13,6 +13,7 @@ import trustme
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import APPS, Jupyter, background, free_port, listens
+from wire import Backend
 
 StartJupyter = Callable[..., Jupyter]
 
@@ -30,6 +31,14 @@ def start_jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartJup
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Backend]:
+    """An origin server that does what the test tells it."""
+    origin = Backend()
+    yield origin
+    origin.close()
 
 
 @pytest.fixture(scope="module")

@@ -206,7 +206,8 @@ def test_h3_requests_that_can_be_read_in_two_ways_are_refused(
     client: Wire, backend: Backend, fields: tuple[str, ...]
 ) -> None:
     client.send("POST {path}x HTTP/1.1", "Host: {host}", "{auth}", *fields, "", "abc")
-    assert client.rest().startswith((b"HTTP/1.1 400 ", b""))
+    answer = client.rest()
+    assert not answer or answer.startswith(b"HTTP/1.1 400 ")
     assert backend.untouched(0.1)
 
 

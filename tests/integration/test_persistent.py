@@ -9,17 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from harness import APPS, Jupyter, free_port, wait_until
-from wire import Backend, Wire, connect, keep, state, taken_over
-
-#: The connection closes, so that none in the pool serves another test.
-OK = ("HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", "", "hi")
-
-
-@pytest.fixture(scope="module")
-def backend() -> Iterator[Backend]:
-    origin = Backend()
-    yield origin
-    origin.close()
+from wire import LAST_OK, Backend, Wire, connect, keep, state, taken_over
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +57,7 @@ def test_the_first_request_that_is_ours_moves_it(jupyter: Jupyter, backend: Back
     server = backend.accept()
     server.head()
     assert taken_over(jupyter) == 1
-    server.send(*OK)
+    server.send(*LAST_OK)
     assert wire.response().body == b"hi"
     assert taken_over(jupyter) == 1
     wire.close()
@@ -81,7 +71,7 @@ def test_it_does_not_where_the_connection_is_not_to_stay(jupyter: Jupyter, backe
     get(wire, "{path}x", *fields)
     server = backend.accept()
     server.head()
-    server.send(*OK)
+    server.send(*LAST_OK)
     assert wire.response().body == b"hi"
     assert taken_over(jupyter) == 0
     wire.close()
@@ -132,7 +122,7 @@ def test_every_answer_is_that_of_a_connection_of_tornados(
         if status is None:  # a method that nobody knows is the origin server's to judge
             server = backend.accept()
             assert server.head().start.startswith("get ")
-            server.send(*OK)
+            server.send(*LAST_OK)
             server.close()
         answer = wire.response()
         assert answer.status == (status or 200)
@@ -183,7 +173,7 @@ def test_a_client_that_sends_ahead_without_end_is_not_read(backend: Backend, cli
     client.sock.settimeout(0.5)
     with pytest.raises(TimeoutError):
         client.sock.sendall(b"x" * 64 * 1024 * 1024)
-    server.send(*OK)
+    server.send(*LAST_OK)
     assert client.response().body == b"hi"
 
 

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -42,13 +41,6 @@ RESPONSES = [
     ["HTTP/1.1 103 Early Hints", "Link: </s>", "", "HTTP/1.1 404 Not Here", "Content-Length: 2", "", "no"],
     ["HTTP/1.1 304 Not Modified", 'ETag: "e"', "", ""],
 ]
-
-
-@pytest.fixture(scope="module")
-def backend() -> Iterator[Backend]:
-    origin = Backend()
-    yield origin
-    origin.close()
 
 
 @pytest.fixture(scope="module")

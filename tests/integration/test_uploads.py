@@ -11,17 +11,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from harness import APPS, Jupyter, free_port, wait_until
-from wire import Backend, Wire, connect, keep, state, taken_over
-
-#: The connection closes, so that none in the pool serves another test.
-OK = ("HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", "", "hi")
-
-
-@pytest.fixture(scope="module")
-def backend() -> Iterator[Backend]:
-    origin = Backend()
-    yield origin
-    origin.close()
+from wire import LAST_OK, Backend, Wire, connect, keep, state, taken_over
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +49,7 @@ def test_bodies_of_both_kinds_and_none_take_turns(jupyter: Jupyter, backend: Bac
         put(client, framing, body)
         server = backend.accept()
         assert server.body(server.head()) == b"12345"
-        server.send(*OK)
+        server.send(*LAST_OK)
         assert client.response().body == b"hi"
         assert taken_over(jupyter) == 1
         keep(client, backend, 1)
@@ -69,13 +59,13 @@ def test_an_empty_body_is_one(jupyter: Jupyter, backend: Backend, client: Wire) 
     put(client, "Transfer-Encoding: chunked", "0", "", "")
     server = backend.accept()
     assert server.body(server.head()) == b""
-    server.send(*OK)
+    server.send(*LAST_OK)
     for length in ("0", "00"):
         put(client, f"Content-Length: {length}", "")
         assert client.response().body == b"hi"
         server = backend.accept()
         assert server.head().get("Content-Length") == length
-        server.send(*OK)
+        server.send(*LAST_OK)
     assert client.response().body == b"hi"
 
 
@@ -84,11 +74,11 @@ def test_a_body_and_what_follows_it_may_come_together(backend: Backend, client: 
     put(client, "Content-Length: 3", "abc" + following)
     server = backend.accept()
     assert server.body(server.head()) == b"abc"
-    server.send(*OK)
+    server.send(*LAST_OK)
     assert client.response().body == b"hi"
     server = backend.accept()
     assert server.head().start == "GET /next HTTP/1.1"
-    server.send(*OK)
+    server.send(*LAST_OK)
     assert client.response().body == b"hi"
 
 
@@ -100,7 +90,7 @@ def test_chunks_are_framed_anew(backend: Backend, client: Wire) -> None:
     assert b"0003" not in raw
     server.unread(raw)
     assert b"".join(server.chunks()) == b"abc0123456789"
-    server.send(*OK)
+    server.send(*LAST_OK)
     assert client.response().body == b"hi"
 
 
@@ -161,7 +151,7 @@ def test_an_origin_server_that_answers_first_gets_the_rest_all_the_same(backend:
     assert server.read(7) == b"defghij"
     client.send("GET {path}next HTTP/1.1", "Host: {host}", "{auth}", "", "")
     assert server.head().start == "GET /next HTTP/1.1"
-    server.send(*OK)
+    server.send(*LAST_OK)
     assert client.response().body == b"hi"
 
 
@@ -227,7 +217,7 @@ def test_who_waits_to_be_told_is_told_once(backend: Backend, client: Wire) -> No
         server = backend.accept()
         head = server.head()
         assert (head.get("Expect"), server.body(head)) == (None, b"abc")
-        server.send(*OK)
+        server.send(*LAST_OK)
         answer = client.response()
         assert (answer.body, answer.interim) == (b"hi", [])
 
@@ -264,7 +254,7 @@ def test_a_hundred_thousand_small_chunks_arrive_and_others_are_served_meanwhile(
     sending.join()
     assert got == count
     assert worst < 5.0
-    server.send(*OK)
+    server.send(*LAST_OK)
     assert client.response().body == b"hi"
 
 
@@ -288,7 +278,7 @@ def test_a_large_body_is_not_changed_and_not_kept(jupyter: Jupyter, backend: Bac
         assert resident(jupyter) - before < 4 * 1024 * 1024  # what is not read waits in sockets, as far as they hold it
         assert server.body(head) == data
         sending.join(20)
-        server.send(*OK)
+        server.send(*LAST_OK)
         assert client.response().body == b"hi"
 
 

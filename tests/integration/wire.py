@@ -32,6 +32,10 @@ PATIENCE = 20.0
 QUIET = 0.3
 
 
+#: A response after which its connection closes, so that none in the pool serves another test.
+LAST_OK = ("HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", "", "hi")
+
+
 @dataclass
 class Head:
     """The start line and the field lines of a message, as they stood on the wire."""
